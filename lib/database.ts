@@ -1,0 +1,201 @@
+/** SQL of one domain: one Sequelize instance for the process, statements with named values, transactions. */
+import { QueryTypes, Sequelize, Transaction, UniqueConstraintError } from "sequelize";
+import type { Options } from "sequelize";
+import { setTimeout as sleep } from "node:timers/promises";
+import { newId } from "./ids.ts";
+import type { Envelope } from "./declare.ts";
+
+export type Value = string | number | null;
+export type Values = Record<string, Value | readonly Value[]>;
+export type Row = Record<string, Value>;
+
+/**
+ * Runs statements whose values are named (`:id`) and always bound, never written into the text; a list fills
+ * `IN (:ids)`. Columns hold strings and whole numbers alone, so that rows are the same on SQLite and MySQL.
+ */
+export class Statements {
+  readonly sequelize: Sequelize;
+  readonly transaction: Transaction | null;
+  readonly #primary: boolean;
+
+  constructor(sequelize: Sequelize, transaction: Transaction | null, primary: boolean) {
+    this.sequelize = sequelize;
+    this.transaction = transaction;
+    this.#primary = primary;
+  }
+
+  /** All rows of a SELECT. */
+  async all<R extends object = Row>(sql: string, values: Values = {}): Promise<R[]> {
+    const { text, bind } = bound(sql, values);
+    return this.sequelize.query<R>(text, { bind, type: QueryTypes.SELECT, transaction: this.transaction, useMaster: this.#primary });
+  }
+
+  /** The first row of a SELECT, or null. */
+  async one<R extends object = Row>(sql: string, values: Values = {}): Promise<R | null> {
+    return (await this.all<R>(sql, values))[0] ?? null;
+  }
+
+  /** The number in the only column of the only row (`SELECT COUNT(*) AS n`). */
+  async number(sql: string, values: Values = {}): Promise<number> {
+    const row = await this.one<Row>(sql, values);
+    return Number(Object.values(row ?? {})[0] ?? 0);
+  }
+
+  /** Runs an UPDATE or DELETE; returns how many rows it changed (an UPDATE: matched). */
+  async run(sql: string, values: Values = {}): Promise<number> {
+    const { text, bind } = bound(sql, values);
+    // BULKUPDATE is the type whose answer is the number of affected rows on both dialects.
+    return this.sequelize.query(text, { bind, type: QueryTypes.BULKUPDATE, transaction: this.transaction });
+  }
+
+  /** Inserts one row. */
+  async insert(table: string, row: Row): Promise<void> {
+    const columns = Object.keys(row);
+    const sql = `INSERT INTO ${table} (${columns.join(", ")}) VALUES (${columns.map((column) => `:${column}`).join(", ")})`;
+    const { text, bind } = bound(sql, row);
+    await this.sequelize.query(text, { bind, type: QueryTypes.INSERT, transaction: this.transaction });
+  }
+
+  /** Inserts one row unless a unique key has it already; returns whether it is new. */
+  async insertNew(table: string, row: Row): Promise<boolean> {
+    try {
+      await this.insert(table, row);
+      return true;
+    } catch (error) {
+      if (error instanceof UniqueConstraintError) return false;
+      throw error;
+    }
+  }
+}
+
+/** `:name` → bound values; lists are spread. Quoted text in statements holds no colons. */
+function bound(sql: string, values: Values): { text: string; bind: Record<string, Value> } {
+  const bind: Record<string, Value> = {};
+  const text = sql.replace(/:([a-z]\w*)/gi, (_, name: string) => {
+    const value = values[name];
+    if (value === undefined) throw new Error(`The statement names :${name}, which has no value.`);
+    if (!Array.isArray(value)) {
+      bind[name] = value as Value;
+      return `$${name}`;
+    }
+    if (value.length === 0) return "NULL";
+    return value.map((item: Value, i) => ((bind[`${name}_${i}`] = item), `$${name}_${i}`)).join(", ");
+  });
+  return { text, bind };
+}
+
+/** What a message says, before it has its id and time. */
+export interface NewMessage {
+  type: string;
+  aggregate: Envelope["aggregate"];
+  actor?: string | null;
+  requestId?: string | null;
+  data: object;
+}
+
+/** Statements inside a transaction; `tell` puts a message into the outbox of the same transaction. */
+export class Tx extends Statements {
+  /** Runs after the commit and before the answer (cache keys, nudges). */
+  readonly afterCommit: (() => void | Promise<void>)[] = [];
+  /** The column that shards the outbox, where the domain is sharded. */
+  readonly #shardKey: string | null;
+
+  constructor(sequelize: Sequelize, transaction: Transaction, shardKey: string | null) {
+    super(sequelize, transaction, true);
+    this.#shardKey = shardKey;
+  }
+
+  /** Adds a message to the outbox: it is delivered if, and only if, the transaction commits. Returns its id. */
+  async tell(message: NewMessage): Promise<string> {
+    const id = newId();
+    const now = Date.now();
+    const envelope: Envelope = { id, at: now, actor: null, requestId: null, ...message };
+    await this.insert("outbox", {
+      id,
+      type: message.type,
+      envelope: JSON.stringify(envelope),
+      created_at: now,
+      due_at: now,
+      attempts: 0,
+      done: "[]",
+      ...(this.#shardKey && { [this.#shardKey]: message.aggregate.id }),
+    });
+    return id;
+  }
+}
+
+const RETRIES = 5;
+
+export class Database {
+  readonly sequelize: Sequelize;
+  /** Reads and writes on the primary. */
+  readonly primary: Statements;
+  /** Reads on a replica where there is one. */
+  readonly replica: Statements;
+  readonly #shardKey: string | null;
+
+  constructor(sequelize: Sequelize, shardKey: string | null = null) {
+    this.sequelize = sequelize;
+    this.primary = new Statements(sequelize, null, true);
+    this.replica = new Statements(sequelize, null, false);
+    this.#shardKey = shardKey;
+  }
+
+  /**
+   * Runs `work` in one transaction and commits; a deadlock or a busy store runs it again (5 times with jitter), so
+   * it must do nothing but statements. Not nested.
+   */
+  async transaction<R>(work: (tx: Tx) => Promise<R>): Promise<R> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const [result, tx] = await this.sequelize.transaction({ isolationLevel: this.#isolation() }, async (transaction) => {
+          const inner = new Tx(this.sequelize, transaction, this.#shardKey);
+          return [await work(inner), inner] as const;
+        });
+        for (const each of tx.afterCommit) await each();
+        return result;
+      } catch (error) {
+        if (attempt >= RETRIES || !isRepeatable(error)) throw error;
+        await sleep(Math.random() * 20 * 2 ** attempt);
+      }
+    }
+  }
+
+  #isolation(): Transaction.ISOLATION_LEVELS | undefined {
+    return this.sequelize.getDialect() === "mysql" ? Transaction.ISOLATION_LEVELS.READ_COMMITTED : undefined;
+  }
+}
+
+/** Errors after which nothing was changed and a repeat may succeed. */
+function isRepeatable(error: unknown): boolean {
+  const code = (error as { original?: { code?: string } }).original?.code ?? (error as { code?: string }).code ?? "";
+  return ["ER_LOCK_DEADLOCK", "ER_LOCK_WAIT_TIMEOUT", "SQLITE_BUSY"].includes(code);
+}
+
+/** Whether the error says that a unique key has the value already. */
+export function isDuplicate(error: unknown): error is UniqueConstraintError {
+  return error instanceof UniqueConstraintError;
+}
+
+/** Sequelize's options for a MySQL address and its read replicas. Times out rather than waiting without end. */
+export function mysqlOptions(url: string, readUrls: string[] = []): Options {
+  const write = connectionOf(url);
+  return {
+    dialect: "mysql",
+    logging: false,
+    pool: { max: 20, min: 0, acquire: 3_000, idle: 30_000 },
+    dialectOptions: { connectTimeout: 2_000, charset: "utf8mb4" },
+    ...(readUrls.length > 0 ? { replication: { write, read: readUrls.map(connectionOf) } } : write),
+  };
+}
+
+function connectionOf(url: string) {
+  const { hostname, port, username, password, pathname } = new URL(url);
+  return {
+    host: hostname,
+    port: Number(port || 3306),
+    username: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database: pathname.slice(1),
+  };
+}

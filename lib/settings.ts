@@ -1,0 +1,169 @@
+/** Settings from the environment, checked once when a process starts. */
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { parseEnv } from "node:util";
+import { readFileSync } from "node:fs";
+import ipaddr from "ipaddr.js";
+
+/** A wrong setting: its message is a sentence for the operator. */
+export class SettingsError extends Error {
+  override name = "SettingsError";
+}
+
+export const SQL_DOMAINS = ["users", "clubs", "applications"] as const;
+export const DOCUMENT_DOMAINS = ["notifications"] as const;
+export type SqlDomain = (typeof SQL_DOMAINS)[number];
+export type DocumentDomain = (typeof DOCUMENT_DOMAINS)[number];
+
+export interface Settings {
+  port: number;
+  adminPort: number;
+  healthPort: number;
+  host: string;
+  dataDir: string;
+  namespace: string;
+  adminEmail: string | null;
+  adminPassword: string | null;
+  jwtKeys: string | null;
+  trustedProxies: string[];
+  corsOrigins: string[];
+  rateLimits: { anonymous: number; user: number; auth: number };
+  campusNetworks: string[];
+  emailDomains: string[];
+  natsUrl: string | null;
+  discoverer: string;
+  redisUrl: string | null;
+  sqlUrls: Record<SqlDomain, string | null>;
+  clubsReadUrls: string[];
+  documentUrls: Record<DocumentDomain, string | null>;
+  queueUrl: string | null;
+  elasticsearchUrl: string | null;
+  mailUrl: string | null;
+  publicUrl: string | null;
+  tracingUrl: string | null;
+  logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+  logFormat: "pretty" | "json";
+  allowEmbedded: boolean;
+}
+
+type Env = Record<string, string | undefined>;
+
+/** The environment with `.env` of `directory` beneath it. */
+export function readEnvironment(directory = process.cwd()): Env {
+  const file = path.join(directory, ".env");
+  return { ...(existsSync(file) ? parseEnv(readFileSync(file, "utf8")) : {}), ...process.env };
+}
+
+/** Parses and checks the settings; throws a SettingsError that names the variable, what it got and what it takes. */
+export function readSettings(env: Env): Settings {
+  const get = (name: string): string | null => env[name]?.trim() || null;
+  const fail = (name: string, value: string, takes: string): never => {
+    throw new SettingsError(`${name} is "${value}" but takes ${takes}.`);
+  };
+  const integer = (name: string, fallback: number, max: number): number => {
+    const text = get(name);
+    if (text === null) return fallback;
+    const value = Number(text);
+    return Number.isInteger(value) && value >= 0 && value <= max ? value : fail(name, text, `a whole number from 0 to ${max}`);
+  };
+  const list = (name: string): string[] => (get(name) ?? "").split(",").map((part) => part.trim()).filter(Boolean);
+  const choice = <const V extends string>(name: string, values: readonly V[], fallback: V): V => {
+    const text = get(name);
+    if (text === null) return fallback;
+    return values.find((value) => value === text) ?? fail(name, text, `one of ${values.join(", ")}`);
+  };
+  /** URLs carry passwords, so a wrong one is not repeated whole. */
+  const url = (name: string, schemes: string[], text = get(name)): string | null => {
+    if (text === null) return null;
+    const scheme = /^([a-z][a-z0-9+-]*):\/\/./i.exec(text)?.[1]?.toLowerCase();
+    if (scheme && schemes.includes(scheme)) return text;
+    return fail(name, text.replace(/\/\/[^@]*@/, "//…@"), `an address that starts with ${schemes.map((each) => `${each}://`).join(" or ")}`);
+  };
+  const networks = (name: string): string[] => {
+    for (const part of list(name)) {
+      const valid = part.includes("/") ? ipaddr.isValidCIDR(part) : ipaddr.isValid(part);
+      if (!valid) fail(name, part, "addresses or networks such as 10.0.0.0/8, separated by commas");
+    }
+    return list(name);
+  };
+  const origins = (name: string): string[] => {
+    for (const part of list(name)) if (URL.canParse(part) ? new URL(part).origin !== part : true) fail(name, part, "exact origins such as https://clubs.example.edu, separated by commas");
+    return list(name);
+  };
+
+  const adminPassword = get("ADMIN_PASSWORD");
+  if (adminPassword !== null && adminPassword.length < 10) throw new SettingsError("ADMIN_PASSWORD is too short: it takes at least 10 characters.");
+  const adminEmail = get("ADMIN_EMAIL");
+  if (adminEmail !== null && !/^[^\s@]+@[^\s@]+$/.test(adminEmail)) fail("ADMIN_EMAIL", adminEmail, "an e-mail address");
+  if (adminEmail !== null && adminPassword === null) throw new SettingsError("ADMIN_EMAIL is set but ADMIN_PASSWORD is not: the first administrator needs both.");
+  const discoverer = get("DISCOVERER") ?? "local";
+  if (discoverer !== "local") url("DISCOVERER", ["etcd3"]);
+
+  return {
+    port: integer("PORT", 3000, 65_535),
+    adminPort: integer("ADMIN_PORT", 3001, 65_535),
+    healthPort: integer("HEALTH_PORT", 3002, 65_535),
+    host: get("HOST") ?? (existsSync("/.dockerenv") || env["KUBERNETES_SERVICE_HOST"] ? "0.0.0.0" : "127.0.0.1"),
+    dataDir: path.resolve(get("DATA_DIR") ?? "./data"),
+    namespace: get("NAMESPACE") ?? "club-alliance",
+    adminEmail,
+    adminPassword,
+    jwtKeys: get("JWT_KEYS"),
+    trustedProxies: networks("TRUSTED_PROXIES"),
+    corsOrigins: origins("CORS_ORIGINS"),
+    rateLimits: {
+      anonymous: integer("RATE_LIMIT_ANONYMOUS", 300, 1e9),
+      user: integer("RATE_LIMIT_USER", 1200, 1e9),
+      auth: integer("RATE_LIMIT_AUTH", 30, 1e9),
+    },
+    campusNetworks: networks("CAMPUS_NETWORKS"),
+    emailDomains: list("EMAIL_DOMAINS").map((domain) => domain.toLowerCase()),
+    natsUrl: natsUrls(get("NATS_URL"), url),
+    discoverer,
+    redisUrl: url("REDIS_URL", ["redis", "rediss", "redis-cluster"]),
+    sqlUrls: {
+      users: url("USERS_DB_URL", ["mysql"]),
+      clubs: url("CLUBS_DB_URL", ["mysql"]),
+      applications: url("APPLICATIONS_DB_URL", ["mysql"]),
+    },
+    clubsReadUrls: list("CLUBS_DB_READ_URLS").map((each) => url("CLUBS_DB_READ_URLS", ["mysql"], each) as string),
+    documentUrls: { notifications: url("NOTIFICATIONS_DB_URL", ["mongodb"]) },
+    queueUrl: url("QUEUE_URL", ["nats", "amqp"]),
+    elasticsearchUrl: url("ELASTICSEARCH_URL", ["http", "https"]),
+    mailUrl: url("MAIL_URL", ["smtp", "smtps"]),
+    publicUrl: url("PUBLIC_URL", ["http", "https"])?.replace(/\/+$/, "") ?? null,
+    tracingUrl: url("TRACING_URL", ["http", "https"]),
+    logLevel: choice("LOG_LEVEL", ["trace", "debug", "info", "warn", "error", "fatal"], "info"),
+    logFormat: choice("LOG_FORMAT", ["pretty", "json"], process.stdout.isTTY ? "pretty" : "json"),
+    allowEmbedded: get("ALLOW_EMBEDDED") === "1",
+  };
+}
+
+function natsUrls(text: string | null, url: (name: string, schemes: string[], text: string) => string | null): string | null {
+  for (const part of text?.split(",") ?? []) url("NATS_URL", ["nats", "tls"], part.trim());
+  return text;
+}
+
+/**
+ * Checks that the settings fit the domains of a node: a cluster does not start half embedded, and keys are where
+ * they belong. Throws a SettingsError.
+ */
+export function checkNode(settings: Settings, domains: string[]): void {
+  if (settings.queueUrl) throw new SettingsError("QUEUE_URL is set, but this version hands messages over by the broker: leave it out.");
+  if (settings.elasticsearchUrl) throw new SettingsError("ELASTICSEARCH_URL is set, but this version has the embedded index only: leave it out.");
+  for (const domain of DOCUMENT_DOMAINS)
+    if (settings.documentUrls[domain]) throw new SettingsError(`${domain.toUpperCase()}_DB_URL is set, but this version keeps these documents embedded: leave it out.`);
+  if (!settings.natsUrl) return;
+  if (domains.includes("users") && !settings.jwtKeys)
+    throw new SettingsError("JWT_KEYS is missing: with NATS_URL a node of users needs the JWK set that signs access tokens (`npm run admin -- keys` prints one).");
+  if (!domains.includes("users") && settings.jwtKeys)
+    throw new SettingsError("JWT_KEYS belongs on nodes of users and nowhere else: take it out of this node's environment.");
+  if (settings.allowEmbedded) return;
+  const missing: string[] = [];
+  if (!settings.redisUrl) missing.push("REDIS_URL");
+  for (const domain of SQL_DOMAINS) if (domains.includes(domain) && !settings.sqlUrls[domain]) missing.push(`${domain.toUpperCase()}_DB_URL`);
+  for (const domain of DOCUMENT_DOMAINS) if (domains.includes(domain) && !settings.documentUrls[domain]) missing.push(`${domain.toUpperCase()}_DB_URL`);
+  if (domains.includes("search") && !settings.elasticsearchUrl) missing.push("ELASTICSEARCH_URL");
+  if (missing.length > 0)
+    throw new SettingsError(`NATS_URL is set, but what would be private to this process is not on a server: set ${missing.join(", ")}, or ALLOW_EMBEDDED=1 for a trial on one machine.`);
+}
