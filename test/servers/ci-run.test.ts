@@ -1,0 +1,74 @@
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+
+const root = join(import.meta.dirname, "../..");
+
+/** What jest writes with --outputFile, as far as .ci/run reads it. */
+const report = (passed: number, failed: number, broken: number) =>
+  JSON.stringify({ numPassedTests: passed, numFailedTests: failed, numRuntimeErrorTestSuites: broken });
+
+/** What the stand-in for npm does when it is told to test: jest's part. */
+const tested = (json: string, code: number) =>
+  `if [ "$1" = test ]; then echo '${json}' > "\${last#--outputFile=}"; exit ${code}; fi`;
+
+describe(".ci/run", () => {
+  let clone: string;
+  beforeEach(() => {
+    clone = mkdtempSync(join(tmpdir(), "club-alliance-test-"));
+    for (const folder of [".ci", "scripts", "bin"]) mkdirSync(join(clone, folder));
+    copyFileSync(join(root, ".ci/run"), join(clone, ".ci/run"));
+    command("scripts/install-servers.sh", "exit 0");
+  });
+  afterEach(() => rmSync(clone, { recursive: true, force: true }));
+
+  function command(path: string, body: string) {
+    writeFileSync(join(clone, path), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+  }
+
+  /** Runs it with an npm that notes its arguments and then does what is said, instead of the real one. */
+  function run(npm: string) {
+    const calls = join(clone, "calls");
+    command("bin/npm", `echo "$REQUIRE_SERVERS $*" >> ${calls}\nfor last; do :; done\n${npm}`);
+    const path = [join(clone, "bin"), dirname(process.execPath), process.env.PATH].join(delimiter);
+    const env = { ...process.env, PATH: path, REQUIRE_SERVERS: "" };
+    const { status, stdout } = spawnSync(join(clone, ".ci/run"), { env, encoding: "utf8" });
+    return {
+      status,
+      last: stdout.trimEnd().split("\n").at(-1),
+      calls: () => readFileSync(calls, "utf8").split("\n"),
+    };
+  }
+
+  test("installs, checks, tests with every server required, and sums up", () => {
+    const { status, last, calls } = run(tested(report(12, 0, 0), 0));
+    expect(last).toBe("12 passed, 0 failed");
+    expect(status).toBe(0);
+    expect(calls().slice(0, 3)).toEqual([" ci", " run typecheck", " run lint"]);
+    expect(calls()[3]).toMatch(/^1 test -- --ci --json --outputFile=/);
+  });
+
+  test.each([
+    ["tests failed", report(12, 3, 0), 1, 1, "12 passed, 3 failed"],
+    ["a file could not run", report(12, 3, 2), 1, 1, "12 passed, 5 failed"],
+    ["jest failed for another reason", report(12, 0, 0), 7, 7, "12 passed, 1 failed"],
+    ["failures are reported with exit code 0", report(12, 1, 0), 0, 1, "12 passed, 1 failed"],
+    ["every test was skipped", report(0, 0, 0), 0, 1, "0 passed, 1 failed"],
+    ["the report is broken", "{", 0, 1, "0 passed, 1 failed"],
+  ])("fails when %s", (_, json, code, status, last) => {
+    expect(run(tested(json, code))).toMatchObject({ status, last });
+  });
+
+  test.each(["ci", "run typecheck", "run lint"])("fails when npm %s fails, before any test", (step) => {
+    const { status, last, calls } = run(`[ "$*" = "${step}" ] && exit 3; exit 0`);
+    expect(status).toBe(3);
+    expect(last).toBe("0 passed, 1 failed");
+    expect(calls().at(-2)).toBe(` ${step}`);
+  });
+
+  test("fails when the servers cannot be installed", () => {
+    command("scripts/install-servers.sh", "exit 4");
+    expect(run("exit 0")).toMatchObject({ status: 4, last: "0 passed, 1 failed" });
+  });
+});
