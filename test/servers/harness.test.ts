@@ -214,6 +214,22 @@ describeWith(["mariadb"], "mariadb's databases", () => {
     expect(await withSql(two, "SHOW TABLES")).toHaveLength(0);
     await server.stop();
   });
+
+  test("in a server that the environment gives are nobody else's, and are dropped in the end", async () => {
+    const server = await startMariadb();
+    process.env.TEST_MARIADB_URL = server.url;
+    try {
+      const [one, two] = [await startMariadb(), await startMariadb()];
+      await withSql(await one.database("same"), "CREATE TABLE here (id INT)");
+      expect(await withSql(await two.database("same"), "SHOW TABLES")).toHaveLength(0);
+      expect(await withSql(server.url, "SHOW DATABASES LIKE 'same%'")).toHaveLength(2);
+      await Promise.all([one.stop(), two.stop()]);
+      expect(await withSql(server.url, "SHOW DATABASES LIKE 'same%'")).toHaveLength(0);
+    } finally {
+      delete process.env.TEST_MARIADB_URL;
+      await server.stop();
+    }
+  });
 });
 
 describeWith(["nats", "mariadb", "redis"], "servers whose process ends without stopping them", () => {
