@@ -27,7 +27,12 @@ export class Statements {
   /** All rows of a SELECT. */
   async all<R extends object = Row>(sql: string, values: Values = {}): Promise<R[]> {
     const { text, bind } = bound(sql, values);
-    return this.sequelize.query<R>(text, { bind, type: QueryTypes.SELECT, transaction: this.transaction, useMaster: this.#primary });
+    return this.sequelize.query<R>(text, {
+      bind,
+      type: QueryTypes.SELECT,
+      transaction: this.transaction,
+      useMaster: this.#primary,
+    });
   }
 
   /** The first row of a SELECT, or null. */
@@ -148,10 +153,13 @@ export class Database {
   async transaction<R>(work: (tx: Tx) => Promise<R>): Promise<R> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const [result, tx] = await this.sequelize.transaction({ isolationLevel: this.#isolation() }, async (transaction) => {
-          const inner = new Tx(this.sequelize, transaction, this.#shardKey);
-          return [await work(inner), inner] as const;
-        });
+        const [result, tx] = await this.sequelize.transaction(
+          { isolationLevel: this.#isolation() },
+          async (transaction) => {
+            const inner = new Tx(this.sequelize, transaction, this.#shardKey);
+            return [await work(inner), inner] as const;
+          },
+        );
         for (const each of tx.afterCommit) await each();
         return result;
       } catch (error) {
@@ -168,7 +176,8 @@ export class Database {
 
 /** Errors after which nothing was changed and a repeat may succeed. */
 function isRepeatable(error: unknown): boolean {
-  const code = (error as { original?: { code?: string } }).original?.code ?? (error as { code?: string }).code ?? "";
+  const code =
+    (error as { original?: { code?: string } }).original?.code ?? (error as { code?: string }).code ?? "";
   return ["ER_LOCK_DEADLOCK", "ER_LOCK_WAIT_TIMEOUT", "SQLITE_BUSY"].includes(code);
 }
 

@@ -43,7 +43,8 @@ export interface ActionContract {
   rest?: string;
   /** One line for the reference. Required with `rest`. */
   summary?: Localized;
-  params?: TObject;
+  /** An object, or a union of objects. */
+  params?: TSchema;
   returns?: TSchema;
   access: Access;
   /** Status of a success; the first is the default, more than one are the handler's choice. Default 200, without `returns` 204. */
@@ -66,8 +67,6 @@ export interface ActionContract {
   timeout?: number;
   /** The handler needs the caller's address and device. */
   client?: true;
-  /** Needs a sign-in by password at most 15 minutes old (administrators' work on the public gateway). */
-  recentSignIn?: true;
   /** Media type of an answer that is not JSON. */
   produces?: string;
 }
@@ -80,7 +79,10 @@ export interface Contract<N extends string = string, A extends Actions = Actions
 }
 
 /** Declares a service's actions. Throws on a contradiction, so that a wrong contract does not load. */
-export function declare<const N extends string, const A extends Actions>(name: N, actions: A): Contract<N, A> {
+export function declare<const N extends string, const A extends Actions>(
+  name: N,
+  actions: A,
+): Contract<N, A> {
   for (const [key, action] of Object.entries<ActionContract>(actions)) {
     check(`${name}.${key}`, action);
     if (action.params) action.params = closed(action.params);
@@ -98,10 +100,20 @@ function check(name: string, action: ActionContract): void {
   if (action.rest && internal) refuse(`access "${String(action.access)}" is for actions without a route.`);
   if (!action.rest && !internal) refuse('an action without a route needs access "service" or "gateway".');
   if (action.rest && !action.summary) refuse("a route needs a summary.");
-  if (action.cache && action.access !== "service") refuse("only service actions are cached: the answer must not depend on the caller.");
+  if (action.cache && action.access !== "service")
+    refuse("only service actions are cached: the answer must not depend on the caller.");
   if (action.consumes && action.access !== "service") refuse("a consumer is called by the relay alone.");
   for (const param of pathParams(action.rest ?? ""))
-    if (!action.params?.properties[param]) refuse(`the path parameter "${param}" is not among its params.`);
+    if (!propertiesOf(action.params)[param]) refuse(`the path parameter "${param}" is not among its params.`);
+}
+
+/** The properties of params, all branches together where they are a union. */
+export function propertiesOf(params: TSchema | undefined): Record<string, TSchema> {
+  const schema = (params ?? {}) as { properties?: Record<string, TSchema>; anyOf?: TSchema[] };
+  return Object.assign({}, schema.properties, ...(schema.anyOf ?? []).map(propertiesOf)) as Record<
+    string,
+    TSchema
+  >;
 }
 
 /** Names of the `:parameters` in a route. */
@@ -165,7 +177,9 @@ export const AnyEnvelope = EnvelopeOf(T.Record(T.String(), T.Unknown()));
 
 // Types of calls
 
-type ParamsOf<A extends ActionContract> = A["params"] extends TObject ? Static<A["params"]> : Record<string, never>;
+type ParamsOf<A extends ActionContract> = A["params"] extends TSchema
+  ? Static<A["params"]>
+  : Record<string, never>;
 type AnswerOf<A extends ActionContract> = A["returns"] extends TSchema ? Static<A["returns"]> : void;
 
 export type { AnswerOf, ParamsOf };

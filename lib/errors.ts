@@ -15,53 +15,247 @@ const entry = (status: number, en: Words, zh: Words): Entry => ({ status, en, zh
 
 export const CATALOG = {
   // Of the gateway and of every endpoint
-  NOT_FOUND: entry(404, ["Not found", "There is nothing here that you may see. Check the address and the id."], ["未找到", "这里没有您可以查看的内容，请检查地址和编号。"]),
-  ROUTE_NOT_FOUND: entry(404, ["No such route", "The path is not known. The reference at /docs lists every route."], ["没有这个接口", "路径不存在，所有接口见 /docs。"]),
-  METHOD_NOT_ALLOWED: entry(405, ["Method not allowed", "Use one of the methods in the Allow header."], ["方法不允许", "请使用 Allow 头中列出的方法。"]),
-  MALFORMED_JSON: entry(400, ["Malformed JSON", "The body is not valid JSON. Mend it and send it again."], ["JSON 格式错误", "请求体不是合法的 JSON，请修正后重试。"]),
-  BAD_REQUEST: entry(400, ["Bad request", "The request cannot be read. Check its path, headers and body."], ["请求有误", "无法读取请求，请检查路径、请求头和请求体。"]),
-  UNSUPPORTED_MEDIA_TYPE: entry(415, ["Unsupported media type", "Send the body as {expected}."], ["不支持的内容类型", "请以 {expected} 格式发送请求体。"]),
-  PAYLOAD_TOO_LARGE: entry(413, ["Body too large", "The body may have at most {limit} bytes."], ["请求体过大", "请求体最多 {limit} 字节。"]),
-  UNAUTHENTICATED: entry(401, ["Sign in first", "Send a valid access token as `Authorization: Bearer`; sign in or refresh to get one."], ["请先登录", "请在 Authorization: Bearer 中携带有效的访问令牌；登录或刷新即可获得。"]),
-  INVALID_TOKEN: entry(401, ["Invalid token", "The token is expired, revoked or not one of ours. Sign in again."], ["令牌无效", "令牌已过期、已撤销或不是本系统签发，请重新登录。"]),
-  FORBIDDEN: entry(403, ["Not allowed", "Your account may not do this. Ask someone with the role that it needs."], ["没有权限", "您的账号不能执行此操作，请联系有相应权限的人。"]),
-  VALIDATION_FAILED: entry(422, ["Some fields are wrong", "See `errors` for each field, mend them and send again."], ["部分字段有误", "请查看 errors 中每个字段的说明，修正后重试。"]),
-  INVALID_CURSOR: entry(422, ["Invalid cursor", "Use `nextCursor` of the previous page as it is, or leave the cursor out."], ["游标无效", "请原样使用上一页的 nextCursor，或不带游标。"]),
-  PRECONDITION_FAILED: entry(412, ["It was changed meanwhile", "Read it again and repeat your change on the new version."], ["内容已被修改", "请重新读取，在新版本上重复您的修改。"]),
-  RATE_LIMITED: entry(429, ["Too many requests", "Wait for the seconds in Retry-After, then go on."], ["请求过于频繁", "请等待 Retry-After 指定的秒数后再试。"]),
-  OVERLOADED: entry(503, ["Busy", "The service is busy. Try again after the seconds in Retry-After."], ["系统繁忙", "系统繁忙，请在 Retry-After 指定的秒数后重试。"]),
-  UNAVAILABLE: entry(503, ["Not available just now", "A part of the service is not reachable. Try again after the seconds in Retry-After; a write may be repeated safely with its Idempotency-Key."], ["暂时不可用", "部分服务暂时无法访问，请在 Retry-After 指定的秒数后重试；写操作可携带同一 Idempotency-Key 安全重试。"]),
-  INTERNAL: entry(500, ["Something went wrong", "The fault is ours. Try again; if it stays, tell the operators the requestId."], ["内部错误", "这是系统的问题，请重试；若仍出现，请将 requestId 告知管理员。"]),
-  IDEMPOTENCY_KEY_REUSED: entry(422, ["Key used for another request", "This Idempotency-Key was sent with another body. Use a new key for a new request."], ["幂等键已被使用", "该 Idempotency-Key 已用于不同的请求体，新请求请使用新的键。"]),
-  IDEMPOTENCY_IN_PROGRESS: entry(409, ["Still running", "The first request with this Idempotency-Key is still running. Wait a moment and repeat it."], ["仍在处理", "使用该 Idempotency-Key 的首个请求仍在处理，请稍候重试。"]),
-  SIGN_IN_AGAIN: entry(403, ["Sign in again", "This needs a sign-in by password at most 15 minutes old."], ["请重新登录", "此操作要求 15 分钟内用密码登录。"]),
-  USE_ADMIN_GATEWAY: entry(403, ["Use the admin gateway", "This account's administration goes through the admin gateway."], ["请使用管理网关", "此账号的管理操作须通过管理网关进行。"]),
-  SWITCHED_OFF: entry(403, ["Switched off", "The campus office has switched this off for now."], ["功能已关闭", "学校管理部门暂时关闭了此功能。"]),
+  NOT_FOUND: entry(
+    404,
+    ["Not found", "There is nothing here that you may see. Check the address and the id."],
+    ["未找到", "这里没有您可以查看的内容，请检查地址和编号。"],
+  ),
+  ROUTE_NOT_FOUND: entry(
+    404,
+    ["No such route", "The path is not known. The reference at /docs lists every route."],
+    ["没有这个接口", "路径不存在，所有接口见 /docs。"],
+  ),
+  METHOD_NOT_ALLOWED: entry(
+    405,
+    ["Method not allowed", "Use one of the methods in the Allow header."],
+    ["方法不允许", "请使用 Allow 头中列出的方法。"],
+  ),
+  MALFORMED_JSON: entry(
+    400,
+    ["Malformed JSON", "The body is not valid JSON. Mend it and send it again."],
+    ["JSON 格式错误", "请求体不是合法的 JSON，请修正后重试。"],
+  ),
+  BAD_REQUEST: entry(
+    400,
+    ["Bad request", "The request cannot be read. Check its path, headers and body."],
+    ["请求有误", "无法读取请求，请检查路径、请求头和请求体。"],
+  ),
+  UNSUPPORTED_MEDIA_TYPE: entry(
+    415,
+    ["Unsupported media type", "Send the body as {expected}."],
+    ["不支持的内容类型", "请以 {expected} 格式发送请求体。"],
+  ),
+  PAYLOAD_TOO_LARGE: entry(
+    413,
+    ["Body too large", "The body may have at most {limit} bytes."],
+    ["请求体过大", "请求体最多 {limit} 字节。"],
+  ),
+  UNAUTHENTICATED: entry(
+    401,
+    ["Sign in first", "Send a valid access token as `Authorization: Bearer`; sign in or refresh to get one."],
+    ["请先登录", "请在 Authorization: Bearer 中携带有效的访问令牌；登录或刷新即可获得。"],
+  ),
+  INVALID_TOKEN: entry(
+    401,
+    ["Invalid token", "The token is expired, revoked or not one of ours. Sign in again."],
+    ["令牌无效", "令牌已过期、已撤销或不是本系统签发，请重新登录。"],
+  ),
+  FORBIDDEN: entry(
+    403,
+    ["Not allowed", "Your account may not do this. Ask someone with the role that it needs."],
+    ["没有权限", "您的账号不能执行此操作，请联系有相应权限的人。"],
+  ),
+  VALIDATION_FAILED: entry(
+    422,
+    ["Some fields are wrong", "See `errors` for each field, mend them and send again."],
+    ["部分字段有误", "请查看 errors 中每个字段的说明，修正后重试。"],
+  ),
+  INVALID_CURSOR: entry(
+    422,
+    ["Invalid cursor", "Use `nextCursor` of the previous page as it is, or leave the cursor out."],
+    ["游标无效", "请原样使用上一页的 nextCursor，或不带游标。"],
+  ),
+  PRECONDITION_FAILED: entry(
+    412,
+    ["It was changed meanwhile", "Read it again and repeat your change on the new version."],
+    ["内容已被修改", "请重新读取，在新版本上重复您的修改。"],
+  ),
+  RATE_LIMITED: entry(
+    429,
+    ["Too many requests", "Wait for the seconds in Retry-After, then go on."],
+    ["请求过于频繁", "请等待 Retry-After 指定的秒数后再试。"],
+  ),
+  OVERLOADED: entry(
+    503,
+    ["Busy", "The service is busy. Try again after the seconds in Retry-After."],
+    ["系统繁忙", "系统繁忙，请在 Retry-After 指定的秒数后重试。"],
+  ),
+  UNAVAILABLE: entry(
+    503,
+    [
+      "Not available just now",
+      "A part of the service is not reachable. Try again after the seconds in Retry-After; a write may be repeated safely with its Idempotency-Key.",
+    ],
+    [
+      "暂时不可用",
+      "部分服务暂时无法访问，请在 Retry-After 指定的秒数后重试；写操作可携带同一 Idempotency-Key 安全重试。",
+    ],
+  ),
+  INTERNAL: entry(
+    500,
+    ["Something went wrong", "The fault is ours. Try again; if it stays, tell the operators the requestId."],
+    ["内部错误", "这是系统的问题，请重试；若仍出现，请将 requestId 告知管理员。"],
+  ),
+  IDEMPOTENCY_KEY_REUSED: entry(
+    422,
+    [
+      "Key used for another request",
+      "This Idempotency-Key was sent with another body. Use a new key for a new request.",
+    ],
+    ["幂等键已被使用", "该 Idempotency-Key 已用于不同的请求体，新请求请使用新的键。"],
+  ),
+  IDEMPOTENCY_IN_PROGRESS: entry(
+    409,
+    [
+      "Still running",
+      "The first request with this Idempotency-Key is still running. Wait a moment and repeat it.",
+    ],
+    ["仍在处理", "使用该 Idempotency-Key 的首个请求仍在处理，请稍候重试。"],
+  ),
+  SIGN_IN_AGAIN: entry(
+    403,
+    ["Sign in again", "This needs a sign-in by password at most 15 minutes old."],
+    ["请重新登录", "此操作要求 15 分钟内用密码登录。"],
+  ),
+  USE_ADMIN_GATEWAY: entry(
+    403,
+    ["Use the admin gateway", "This account's administration goes through the admin gateway."],
+    ["请使用管理网关", "此账号的管理操作须通过管理网关进行。"],
+  ),
+  SWITCHED_OFF: entry(
+    403,
+    ["Switched off", "The campus office has switched this off for now."],
+    ["功能已关闭", "学校管理部门暂时关闭了此功能。"],
+  ),
   // Users
-  USERNAME_TAKEN: entry(409, ["User name taken", "Choose another user name."], ["用户名已被占用", "请换一个用户名。"]),
-  EMAIL_TAKEN: entry(409, ["E-mail taken", "There is an account with this e-mail. Sign in, or reset its password."], ["邮箱已被注册", "该邮箱已有账号，请登录或重置密码。"]),
-  INVALID_CREDENTIALS: entry(401, ["Wrong login or password", "Check both and try again, or reset the password."], ["账号或密码错误", "请检查后重试，或重置密码。"]),
-  ACCOUNT_LOCKED: entry(429, ["Account locked for a while", "Too many wrong passwords. Wait for the seconds in Retry-After, or reset the password."], ["账号暂时锁定", "密码错误次数过多，请等待 Retry-After 指定的秒数，或重置密码。"]),
-  ACCOUNT_SUSPENDED: entry(403, ["Account suspended", "This account is suspended. Contact the campus office."], ["账号已停用", "此账号已被停用，请联系学校管理部门。"]),
-  REFRESH_REUSED: entry(401, ["Refresh token used twice", "This session has been ended for safety. Sign in again."], ["刷新令牌被重复使用", "为安全起见会话已结束，请重新登录。"]),
-  WRONG_PASSWORD: entry(403, ["Wrong password", "The current password is not right. Try again, or reset it."], ["密码错误", "当前密码不正确，请重试或重置密码。"]),
-  INVALID_RESET_TOKEN: entry(422, ["Token not valid", "The token is used, expired or wrong. Ask for a new one."], ["令牌无效", "令牌已使用、已过期或不正确，请重新申请。"]),
-  CLUB_NEEDS_PRESIDENT: entry(409, ["The club needs a president", "Hand the presidency over first."], ["社团需要会长", "请先转让会长职务。"]),
-  LAST_ADMIN: entry(409, ["The last administrator", "Make another administrator first."], ["最后一名管理员", "请先设立另一名管理员。"]),
-  EMAIL_DOMAIN: entry(422, ["E-mail domain not accepted", "Use an address of one of these domains: {domains}."], ["邮箱域名不被接受", "请使用以下域名的邮箱：{domains}。"]),
+  USERNAME_TAKEN: entry(
+    409,
+    ["User name taken", "Choose another user name."],
+    ["用户名已被占用", "请换一个用户名。"],
+  ),
+  EMAIL_TAKEN: entry(
+    409,
+    ["E-mail taken", "There is an account with this e-mail. Sign in, or reset its password."],
+    ["邮箱已被注册", "该邮箱已有账号，请登录或重置密码。"],
+  ),
+  INVALID_CREDENTIALS: entry(
+    401,
+    ["Wrong login or password", "Check both and try again, or reset the password."],
+    ["账号或密码错误", "请检查后重试，或重置密码。"],
+  ),
+  ACCOUNT_LOCKED: entry(
+    429,
+    [
+      "Account locked for a while",
+      "Too many wrong passwords. Wait for the seconds in Retry-After, or reset the password.",
+    ],
+    ["账号暂时锁定", "密码错误次数过多，请等待 Retry-After 指定的秒数，或重置密码。"],
+  ),
+  ACCOUNT_SUSPENDED: entry(
+    403,
+    ["Account suspended", "This account is suspended. Contact the campus office."],
+    ["账号已停用", "此账号已被停用，请联系学校管理部门。"],
+  ),
+  REFRESH_REUSED: entry(
+    401,
+    ["Refresh token used twice", "This session has been ended for safety. Sign in again."],
+    ["刷新令牌被重复使用", "为安全起见会话已结束，请重新登录。"],
+  ),
+  WRONG_PASSWORD: entry(
+    403,
+    ["Wrong password", "The current password is not right. Try again, or reset it."],
+    ["密码错误", "当前密码不正确，请重试或重置密码。"],
+  ),
+  INVALID_RESET_TOKEN: entry(
+    422,
+    ["Token not valid", "The token is used, expired or wrong. Ask for a new one."],
+    ["令牌无效", "令牌已使用、已过期或不正确，请重新申请。"],
+  ),
+  CLUB_NEEDS_PRESIDENT: entry(
+    409,
+    ["The club needs a president", "Hand the presidency over first."],
+    ["社团需要会长", "请先转让会长职务。"],
+  ),
+  LAST_ADMIN: entry(
+    409,
+    ["The last administrator", "Make another administrator first."],
+    ["最后一名管理员", "请先设立另一名管理员。"],
+  ),
+  EMAIL_DOMAIN: entry(
+    422,
+    ["E-mail domain not accepted", "Use an address of one of these domains: {domains}."],
+    ["邮箱域名不被接受", "请使用以下域名的邮箱：{domains}。"],
+  ),
   // Clubs
-  CLUB_NAME_TAKEN: entry(409, ["Club name taken", "There is a club with this name. Choose another."], ["社团名已存在", "已有同名社团，请换一个名称。"]),
-  CLUB_NOT_ACTIVE: entry(409, ["The club is not active", "Nothing can be changed in a club that is not active."], ["社团未处于活动状态", "未处于活动状态的社团不能进行更改。"]),
-  CATEGORY_IN_USE: entry(409, ["Category in use", "Move the clubs of the category {slug} first."], ["分类使用中", "请先移走分类 {slug} 下的社团。"]),
+  CLUB_NAME_TAKEN: entry(
+    409,
+    ["Club name taken", "There is a club with this name. Choose another."],
+    ["社团名已存在", "已有同名社团，请换一个名称。"],
+  ),
+  CLUB_NOT_ACTIVE: entry(
+    409,
+    ["The club is not active", "Nothing can be changed in a club that is not active."],
+    ["社团未处于活动状态", "未处于活动状态的社团不能进行更改。"],
+  ),
+  CATEGORY_IN_USE: entry(
+    409,
+    ["Category in use", "Move the clubs of the category {slug} first."],
+    ["分类使用中", "请先移走分类 {slug} 下的社团。"],
+  ),
   // Applications and reviews
-  ALREADY_APPLIED: entry(409, ["Already applied", "You have an open application to this club."], ["已提交申请", "您在该社团已有进行中的申请。"]),
-  ALREADY_MEMBER: entry(409, ["Already a member", "You are a member of this club."], ["已是成员", "您已经是该社团成员。"]),
-  CLUB_CLOSED: entry(409, ["The club takes no applications", "This club is closed to applications."], ["社团不接受申请", "该社团暂不接受申请。"]),
-  ALREADY_DECIDED: entry(409, ["Already decided", "This was decided before. Read it again to see how."], ["已有结果", "此项已有决定，请重新读取查看结果。"]),
-  ALREADY_CLAIMED: entry(409, ["Claimed by someone else", "Another reviewer has claimed it. Take another, or wait until the claim ends."], ["已被认领", "其他审核人已认领，请处理其他任务或等待认领到期。"]),
-  NOT_CLAIMED: entry(409, ["Not claimed", "Claim it first; if the club was changed since, look at it and claim it again."], ["尚未认领", "请先认领；若社团此后有修改，请查看后重新认领。"]),
-  SELF_REVIEW: entry(403, ["Not your own", "Nobody reviews what they filed themselves."], ["不能审核自己的申请", "本人提交的内容须由他人审核。"]),
-  COMMENT_REQUIRED: entry(422, ["A comment is needed", "Say why in `comment`."], ["需要说明", "请在 comment 中说明原因。"]),
+  ALREADY_APPLIED: entry(
+    409,
+    ["Already applied", "You have an open application to this club."],
+    ["已提交申请", "您在该社团已有进行中的申请。"],
+  ),
+  ALREADY_MEMBER: entry(
+    409,
+    ["Already a member", "You are a member of this club."],
+    ["已是成员", "您已经是该社团成员。"],
+  ),
+  CLUB_CLOSED: entry(
+    409,
+    ["The club takes no applications", "This club is closed to applications."],
+    ["社团不接受申请", "该社团暂不接受申请。"],
+  ),
+  ALREADY_DECIDED: entry(
+    409,
+    ["Already decided", "This was decided before. Read it again to see how."],
+    ["已有结果", "此项已有决定，请重新读取查看结果。"],
+  ),
+  ALREADY_CLAIMED: entry(
+    409,
+    [
+      "Claimed by someone else",
+      "Another reviewer has claimed it. Take another, or wait until the claim ends.",
+    ],
+    ["已被认领", "其他审核人已认领，请处理其他任务或等待认领到期。"],
+  ),
+  NOT_CLAIMED: entry(
+    409,
+    ["Not claimed", "Claim it first; if the club was changed since, look at it and claim it again."],
+    ["尚未认领", "请先认领；若社团此后有修改，请查看后重新认领。"],
+  ),
+  SELF_REVIEW: entry(
+    403,
+    ["Not your own", "Nobody reviews what they filed themselves."],
+    ["不能审核自己的申请", "本人提交的内容须由他人审核。"],
+  ),
+  COMMENT_REQUIRED: entry(
+    422,
+    ["A comment is needed", "Say why in `comment`."],
+    ["需要说明", "请在 comment 中说明原因。"],
+  ),
 } as const satisfies Record<string, Entry>;
 
 export type Code = keyof typeof CATALOG;
@@ -82,7 +276,10 @@ export const FIELD_CODES = {
   INVALID_CHARACTERS: ["Contains control characters; take them out.", "含有控制字符，请去掉。"],
   DUPLICATE: ["Is given more than once.", "重复出现。"],
   INVALID_REFERENCE: ["Names nothing that can be used here.", "所指对象不存在或不可用。"],
-  COMMON_PASSWORD: ["This password is among the most common ones; choose another.", "该密码过于常见，请换一个。"],
+  COMMON_PASSWORD: [
+    "This password is among the most common ones; choose another.",
+    "该密码过于常见，请换一个。",
+  ],
   INVALID: ["Is not valid here.", "此处无效。"],
 } as const satisfies Record<string, readonly [en: string, zh: string]>;
 

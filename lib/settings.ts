@@ -64,9 +64,15 @@ export function readSettings(env: Env): Settings {
     const text = get(name);
     if (text === null) return fallback;
     const value = Number(text);
-    return Number.isInteger(value) && value >= 0 && value <= max ? value : fail(name, text, `a whole number from 0 to ${max}`);
+    return Number.isInteger(value) && value >= 0 && value <= max
+      ? value
+      : fail(name, text, `a whole number from 0 to ${max}`);
   };
-  const list = (name: string): string[] => (get(name) ?? "").split(",").map((part) => part.trim()).filter(Boolean);
+  const list = (name: string): string[] =>
+    (get(name) ?? "")
+      .split(",")
+      .map((part) => part.trim())
+      .filter(Boolean);
   const choice = <const V extends string>(name: string, values: readonly V[], fallback: V): V => {
     const text = get(name);
     if (text === null) return fallback;
@@ -77,7 +83,11 @@ export function readSettings(env: Env): Settings {
     if (text === null) return null;
     const scheme = /^([a-z][a-z0-9+-]*):\/\/./i.exec(text)?.[1]?.toLowerCase();
     if (scheme && schemes.includes(scheme)) return text;
-    return fail(name, text.replace(/\/\/[^@]*@/, "//…@"), `an address that starts with ${schemes.map((each) => `${each}://`).join(" or ")}`);
+    return fail(
+      name,
+      text.replace(/\/\/[^@]*@/, "//…@"),
+      `an address that starts with ${schemes.map((each) => `${each}://`).join(" or ")}`,
+    );
   };
   const networks = (name: string): string[] => {
     for (const part of list(name)) {
@@ -87,15 +97,22 @@ export function readSettings(env: Env): Settings {
     return list(name);
   };
   const origins = (name: string): string[] => {
-    for (const part of list(name)) if (URL.canParse(part) ? new URL(part).origin !== part : true) fail(name, part, "exact origins such as https://clubs.example.edu, separated by commas");
+    for (const part of list(name))
+      if (URL.canParse(part) ? new URL(part).origin !== part : true)
+        fail(name, part, "exact origins such as https://clubs.example.edu, separated by commas");
     return list(name);
   };
 
   const adminPassword = get("ADMIN_PASSWORD");
-  if (adminPassword !== null && adminPassword.length < 10) throw new SettingsError("ADMIN_PASSWORD is too short: it takes at least 10 characters.");
+  if (adminPassword !== null && adminPassword.length < 10)
+    throw new SettingsError("ADMIN_PASSWORD is too short: it takes at least 10 characters.");
   const adminEmail = get("ADMIN_EMAIL");
-  if (adminEmail !== null && !/^[^\s@]+@[^\s@]+$/.test(adminEmail)) fail("ADMIN_EMAIL", adminEmail, "an e-mail address");
-  if (adminEmail !== null && adminPassword === null) throw new SettingsError("ADMIN_EMAIL is set but ADMIN_PASSWORD is not: the first administrator needs both.");
+  if (adminEmail !== null && !/^[^\s@]+@[^\s@]+$/.test(adminEmail))
+    fail("ADMIN_EMAIL", adminEmail, "an e-mail address");
+  if (adminEmail !== null && adminPassword === null)
+    throw new SettingsError(
+      "ADMIN_EMAIL is set but ADMIN_PASSWORD is not: the first administrator needs both.",
+    );
   const discoverer = get("DISCOVERER") ?? "local";
   if (discoverer !== "local") url("DISCOVERER", ["etcd3"]);
 
@@ -103,7 +120,8 @@ export function readSettings(env: Env): Settings {
     port: integer("PORT", 3000, 65_535),
     adminPort: integer("ADMIN_PORT", 3001, 65_535),
     healthPort: integer("HEALTH_PORT", 3002, 65_535),
-    host: get("HOST") ?? (existsSync("/.dockerenv") || env["KUBERNETES_SERVICE_HOST"] ? "0.0.0.0" : "127.0.0.1"),
+    host:
+      get("HOST") ?? (existsSync("/.dockerenv") || env["KUBERNETES_SERVICE_HOST"] ? "0.0.0.0" : "127.0.0.1"),
     dataDir: path.resolve(get("DATA_DIR") ?? "./data"),
     namespace: get("NAMESPACE") ?? "club-alliance",
     adminEmail,
@@ -126,7 +144,9 @@ export function readSettings(env: Env): Settings {
       clubs: url("CLUBS_DB_URL", ["mysql"]),
       applications: url("APPLICATIONS_DB_URL", ["mysql"]),
     },
-    clubsReadUrls: list("CLUBS_DB_READ_URLS").map((each) => url("CLUBS_DB_READ_URLS", ["mysql"], each) as string),
+    clubsReadUrls: list("CLUBS_DB_READ_URLS").map(
+      (each) => url("CLUBS_DB_READ_URLS", ["mysql"], each) as string,
+    ),
     documentUrls: { notifications: url("NOTIFICATIONS_DB_URL", ["mongodb"]) },
     queueUrl: url("QUEUE_URL", ["nats", "amqp"]),
     elasticsearchUrl: url("ELASTICSEARCH_URL", ["http", "https"]),
@@ -139,7 +159,10 @@ export function readSettings(env: Env): Settings {
   };
 }
 
-function natsUrls(text: string | null, url: (name: string, schemes: string[], text: string) => string | null): string | null {
+function natsUrls(
+  text: string | null,
+  url: (name: string, schemes: string[], text: string) => string | null,
+): string | null {
   for (const part of text?.split(",") ?? []) url("NATS_URL", ["nats", "tls"], part.trim());
   return text;
 }
@@ -149,21 +172,39 @@ function natsUrls(text: string | null, url: (name: string, schemes: string[], te
  * they belong. Throws a SettingsError.
  */
 export function checkNode(settings: Settings, domains: string[]): void {
-  if (settings.queueUrl) throw new SettingsError("QUEUE_URL is set, but this version hands messages over by the broker: leave it out.");
-  if (settings.elasticsearchUrl) throw new SettingsError("ELASTICSEARCH_URL is set, but this version has the embedded index only: leave it out.");
+  if (settings.queueUrl)
+    throw new SettingsError(
+      "QUEUE_URL is set, but this version hands messages over by the broker: leave it out.",
+    );
+  if (settings.elasticsearchUrl)
+    throw new SettingsError(
+      "ELASTICSEARCH_URL is set, but this version has the embedded index only: leave it out.",
+    );
   for (const domain of DOCUMENT_DOMAINS)
-    if (settings.documentUrls[domain]) throw new SettingsError(`${domain.toUpperCase()}_DB_URL is set, but this version keeps these documents embedded: leave it out.`);
+    if (settings.documentUrls[domain])
+      throw new SettingsError(
+        `${domain.toUpperCase()}_DB_URL is set, but this version keeps these documents embedded: leave it out.`,
+      );
   if (!settings.natsUrl) return;
   if (domains.includes("users") && !settings.jwtKeys)
-    throw new SettingsError("JWT_KEYS is missing: with NATS_URL a node of users needs the JWK set that signs access tokens (`npm run admin -- keys` prints one).");
+    throw new SettingsError(
+      "JWT_KEYS is missing: with NATS_URL a node of users needs the JWK set that signs access tokens (`npm run admin -- keys` prints one).",
+    );
   if (!domains.includes("users") && settings.jwtKeys)
-    throw new SettingsError("JWT_KEYS belongs on nodes of users and nowhere else: take it out of this node's environment.");
+    throw new SettingsError(
+      "JWT_KEYS belongs on nodes of users and nowhere else: take it out of this node's environment.",
+    );
   if (settings.allowEmbedded) return;
   const missing: string[] = [];
   if (!settings.redisUrl) missing.push("REDIS_URL");
-  for (const domain of SQL_DOMAINS) if (domains.includes(domain) && !settings.sqlUrls[domain]) missing.push(`${domain.toUpperCase()}_DB_URL`);
-  for (const domain of DOCUMENT_DOMAINS) if (domains.includes(domain) && !settings.documentUrls[domain]) missing.push(`${domain.toUpperCase()}_DB_URL`);
+  for (const domain of SQL_DOMAINS)
+    if (domains.includes(domain) && !settings.sqlUrls[domain]) missing.push(`${domain.toUpperCase()}_DB_URL`);
+  for (const domain of DOCUMENT_DOMAINS)
+    if (domains.includes(domain) && !settings.documentUrls[domain])
+      missing.push(`${domain.toUpperCase()}_DB_URL`);
   if (domains.includes("search") && !settings.elasticsearchUrl) missing.push("ELASTICSEARCH_URL");
   if (missing.length > 0)
-    throw new SettingsError(`NATS_URL is set, but what would be private to this process is not on a server: set ${missing.join(", ")}, or ALLOW_EMBEDDED=1 for a trial on one machine.`);
+    throw new SettingsError(
+      `NATS_URL is set, but what would be private to this process is not on a server: set ${missing.join(", ")}, or ALLOW_EMBEDDED=1 for a trial on one machine.`,
+    );
 }

@@ -21,7 +21,10 @@ export function Nullable<const S extends TSchema>(schema: S) {
   return T.Union([schema, T.Null()]);
 }
 
-export function OneOf<const V extends readonly [string, ...string[]]>(values: V, options: TSchemaOptions = {}) {
+export function OneOf<const V extends readonly [string, ...string[]]>(
+  values: V,
+  options: TSchemaOptions = {},
+) {
   return T.Enum([...values] as unknown as V, options);
 }
 

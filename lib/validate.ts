@@ -24,7 +24,10 @@ type JsonSchema = {
 export type Check = (params: unknown, known?: FieldError[]) => Record<string, unknown>;
 
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-const CONTROL = { line: /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/u, block: /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/u };
+const CONTROL = {
+  line: /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/u,
+  block: /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/u,
+};
 
 /** Closes every object of a schema that does not say otherwise: unknown fields are refused. */
 export function closed<S extends TSchema>(schema: S): S {
@@ -46,7 +49,9 @@ export function compileCheck(schema: TSchema): Check {
   const shape = JSON.parse(JSON.stringify(closed(schema))) as JsonSchema;
   const validator = Compile(shape as TSchema);
   const normalize = normalizer(shape);
-  const defaults = Object.entries(shape.properties ?? {}).filter(([, property]) => property.default !== undefined);
+  const defaults = Object.entries(shape.properties ?? {}).filter(
+    ([, property]) => property.default !== undefined,
+  );
   return (params, known = []) => {
     const bad: FieldError[] = [...known];
     const value = (normalize ? normalize(params ?? {}, "", bad) : (params ?? {})) as Json;
@@ -62,20 +67,29 @@ type Normalize = (value: unknown, path: string, bad: FieldError[]) => unknown;
 /** Builds the walk to the text fields of a schema; null where there are none. Values are copied, never changed. */
 function normalizer(schema: JsonSchema): Normalize | null {
   const mode = schema["x-text"];
-  if (mode) return (value, path, bad) => (typeof value === "string" ? cleanText(value, mode, path, bad) : value);
+  if (mode)
+    return (value, path, bad) => (typeof value === "string" ? cleanText(value, mode, path, bad) : value);
   if (schema.anyOf) return firstOf(schema.anyOf.map(normalizer));
   if (schema.items) {
     const each = normalizer(schema.items);
-    return each && ((value, path, bad) => (Array.isArray(value) ? value.map((item, i) => each(item, `${path}[${i}]`, bad)) : value));
+    return (
+      each &&
+      ((value, path, bad) =>
+        Array.isArray(value) ? value.map((item, i) => each(item, `${path}[${i}]`, bad)) : value)
+    );
   }
   if (schema.type !== "object") return null;
-  const own = Object.entries(schema.properties ?? {}).map(([name, property]) => [name, normalizer(property)] as const);
+  const own = Object.entries(schema.properties ?? {}).map(
+    ([name, property]) => [name, normalizer(property)] as const,
+  );
   const pattern = firstOf(Object.values(schema.patternProperties ?? {}).map(normalizer));
   return (value, path, bad) => {
     if (!value || typeof value !== "object" || Array.isArray(value)) return value;
     const copy: Json = { ...value };
-    for (const [name, each] of own) if (each && copy[name] !== undefined) copy[name] = each(copy[name], join(path, name), bad);
-    if (pattern) for (const name of Object.keys(copy)) copy[name] = pattern(copy[name], join(path, name), bad);
+    for (const [name, each] of own)
+      if (each && copy[name] !== undefined) copy[name] = each(copy[name], join(path, name), bad);
+    if (pattern)
+      for (const name of Object.keys(copy)) copy[name] = pattern(copy[name], join(path, name), bad);
     return copy;
   };
 }
@@ -87,7 +101,8 @@ function firstOf(all: (Normalize | null)[]): Normalize | null {
 function cleanText(text: string, mode: "line" | "block", path: string, bad: FieldError[]): string {
   const clean = (mode === "block" ? text.replaceAll("\r\n", "\n") : text).normalize("NFC").trim();
   // Half a surrogate pair is no character and could not be stored.
-  if (CONTROL[mode].test(clean) || !clean.isWellFormed()) bad.push({ field: path, code: "INVALID_CHARACTERS" });
+  if (CONTROL[mode].test(clean) || !clean.isWellFormed())
+    bad.push({ field: path, code: "INVALID_CHARACTERS" });
   return clean;
 }
 
@@ -128,7 +143,8 @@ function fieldErrors(raw: RawError[], value: unknown): FieldError[] {
     const union = inUnion.includes(error.instancePath);
     if (union && error.keyword === "type" && params["type"] === "null") return [];
     const names = (params["requiredProperties"] ?? params["additionalProperties"]) as string[] | undefined;
-    if (names) return names.map((name) => ({ field: join(field, name), code: CODES[error.keyword] ?? "INVALID" }));
+    if (names)
+      return names.map((name) => ({ field: join(field, name), code: CODES[error.keyword] ?? "INVALID" }));
     const code = CODES[error.keyword] ?? "INVALID";
     return [{ field, code: value === undefined ? "REQUIRED" : code, values: wordsOf(params) }];
   });

@@ -1,0 +1,131 @@
+/**
+ * Who may call an action, decided before its params are looked at and outside the cacher. Default deny: an action
+ * that is in no contract does not load.
+ */
+import type { ServiceSchema } from "moleculer";
+import type { Access, ActionContract, Relations, Role } from "../lib/declare.ts";
+import { isSafe } from "../lib/declare.ts";
+import { AppError, invalid } from "../lib/errors.ts";
+import { isId } from "../lib/ids.ts";
+import type { Ctx } from "../lib/implement.ts";
+import { TokenError } from "../lib/keys.ts";
+import type { Verifier } from "../lib/keys.ts";
+import type { Runtime } from "../mixins/runtime.ts";
+import { asMiddleware } from "./middleware.ts";
+import type { Middleware } from "./middleware.ts";
+
+/** How old a sign-in by password may be for an administrator's work on the public gateway. */
+const RECENT_SIGN_IN = 15 * 60_000;
+const GATEWAYS = new Set(["api", "admin-api"]);
+
+type ResourceRule = Exclude<Access, string>;
+interface Decision {
+  verdict: "yes" | "forbidden" | "hidden" | "missing";
+  grant: Record<string, unknown>;
+}
+
+export function authorize(contracts: Runtime["contracts"], verifier: Verifier): Middleware {
+  return asMiddleware({
+    name: "Authorize",
+    serviceCreating(_service: unknown, schema: ServiceSchema) {
+      for (const [key, action] of Object.entries(schema.actions ?? {})) {
+        const hidden = action === false || (typeof action === "object" && action.visibility === "private");
+        if (!hidden && !contracts.has(`${schema.name}.${key}`))
+          throw new Error(
+            `Action ${schema.name}.${key} has no access rule: declare it in a contract of services/contracts.ts.`,
+          );
+      }
+    },
+    localAction(next, action) {
+      const contract = contracts.get(action.name);
+      if (!contract) return next;
+      return async (ctx) => {
+        await admit(ctx, contract, verifier);
+        return next(ctx);
+      };
+    },
+  });
+}
+
+async function admit(ctx: Ctx, contract: ActionContract, verifier: Verifier): Promise<void> {
+  const rule = contract.access;
+  ctx.locals.user = null;
+  ctx.locals.sid = null;
+  ctx.locals.grant = {};
+  if (rule === "service" || rule === "gateway") {
+    if (rule === "service" && fromGateway(ctx)) throw new AppError("FORBIDDEN");
+    return;
+  }
+  await identify(ctx, verifier);
+  if (rule === "any") return;
+  if (typeof rule === "object") return admitToResource(ctx, contract, rule);
+  if (!ctx.locals.user) throw new AppError("UNAUTHENTICATED");
+  if (rule === "user") return;
+  if (!(await hasRole(ctx, [rule]))) throw new AppError("FORBIDDEN");
+  if (rule === "admin") await demandRecentSignIn(ctx);
+}
+
+/** A gateway as the caller: by its service on this node, by its node's name from another. */
+function fromGateway(ctx: Ctx): boolean {
+  if (ctx.caller && GATEWAYS.has(ctx.caller)) return true;
+  return ctx.nodeID !== ctx.broker.nodeID && /^gateway~/.test(String(ctx.nodeID));
+}
+
+/** Verifies the token that came with the call: identity is never taken from anything else. */
+async function identify(ctx: Ctx, verifier: Verifier): Promise<void> {
+  const token = ctx.headers.passport;
+  if (!token) return;
+  try {
+    const claims = verifier.cached(token) ?? (await verifier.verify(token));
+    ctx.locals.user = claims.sub;
+    ctx.locals.sid = claims.sid;
+  } catch (error) {
+    throw error instanceof TokenError
+      ? new AppError("INVALID_TOKEN")
+      : new AppError("UNAVAILABLE", { retryAfter: 2 });
+  }
+}
+
+async function admitToResource(ctx: Ctx, contract: ActionContract, rule: ResourceRule): Promise<void> {
+  if (!ctx.locals.user && !rule.anonymous) throw new AppError("UNAUTHENTICATED");
+  const param = rule.param ?? "id";
+  const id = (ctx.params as Record<string, unknown> | null)?.[param];
+  if (!isId(id)) throw invalid({ field: param, code: id === undefined ? "REQUIRED" : "INVALID_FORMAT" });
+  const [kind, relation] = Object.entries(rule).find(
+    ([key]) => !["param", "or", "anonymous"].includes(key),
+  ) as [keyof Relations, string];
+  const decision = await ask(ctx, kind, { id, relation, user: ctx.locals.user, write: !isSafe(contract) });
+  ctx.locals.grant = decision.grant;
+  if (decision.verdict === "yes") return;
+  if (
+    decision.verdict !== "missing" &&
+    rule.or &&
+    ctx.locals.user &&
+    (await hasRole(ctx, [rule.or].flat()))
+  ) {
+    ctx.locals.grant = { ...decision.grant, byRole: true };
+    if (!isSafe(contract)) await demandRecentSignIn(ctx);
+    return;
+  }
+  throw new AppError(decision.verdict === "forbidden" ? "FORBIDDEN" : "NOT_FOUND");
+}
+
+/** The owner of the resource answers; contracts type it by name, which is made here. */
+function ask(
+  ctx: Ctx,
+  kind: string,
+  question: { id: string; relation: string; user: string | null; write: boolean },
+): Promise<Decision> {
+  return ctx.call(`${kind}s.allows` as "clubs.allows", question) as Promise<Decision>;
+}
+
+async function hasRole(ctx: Ctx, roles: Role[]): Promise<boolean> {
+  const own = await ctx.call("users.rolesOf", { id: ctx.locals.user as string });
+  return roles.some((role) => own.includes(role));
+}
+
+async function demandRecentSignIn(ctx: Ctx): Promise<void> {
+  const { user, sid } = ctx.locals;
+  const at = await ctx.call("sessions.signedInAt", { user: user as string, sid: sid as string });
+  if (at === null || Date.now() - at > RECENT_SIGN_IN) throw new AppError("SIGN_IN_AGAIN");
+}

@@ -1,0 +1,73 @@
+/** Whatever an action throws leaves its node as a refusal of the catalogue; what is unexpected is logged here, once. */
+import { AppError, isAppError } from "../lib/errors.ts";
+import type { Logger } from "moleculer";
+import { asMiddleware } from "./middleware.ts";
+import type { Middleware } from "./middleware.ts";
+
+const AWAY = new Set([
+  "REQUEST_TIMEOUT",
+  "REQUEST_REJECTED",
+  "REQUEST_SKIPPED",
+  "SERVICE_NOT_FOUND",
+  "SERVICE_NOT_AVAILABLE",
+  "BAD_GATEWAY",
+  "STREAM_TIMEOUT",
+  "MAX_CALL_LEVEL",
+]);
+/** Sequelize's and the drivers' ways to say that the database is away or was cut off. */
+const DATABASE_AWAY =
+  /^Sequelize(Connection|Timeout|HostNotFound|HostNotReachable)|^SequelizeConnection\w*Error$|^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|PROTOCOL_CONNECTION_LOST|ER_SERVER_SHUTDOWN|ER_CON_COUNT_ERROR|SQLITE_BUSY)$/;
+
+/** The refusal that a client may see for any error; `null` where the error is a fault of ours. */
+export function refusalOf(error: unknown): AppError | null {
+  if (isAppError(error)) return error;
+  const { type, name, code, original, parent } = error as Record<string, unknown> & {
+    original?: { code?: string };
+    parent?: { code?: string };
+  };
+  if (typeof type === "string" && AWAY.has(type)) return new AppError("UNAVAILABLE", { retryAfter: 2 });
+  if (type === "QUEUE_FULL") return new AppError("OVERLOADED", { retryAfter: 1 });
+  if (name === "BusyError")
+    return new AppError("OVERLOADED", {
+      retryAfter: Number((error as { retryAfter?: number }).retryAfter ?? 1),
+    });
+  const codes = [name, code, original?.code, parent?.code];
+  if (codes.some((each) => typeof each === "string" && DATABASE_AWAY.test(each)))
+    return new AppError("UNAVAILABLE", { retryAfter: 2 });
+  return null;
+}
+
+/** The refusal for any error; an unexpected one is logged with its stack and becomes INTERNAL. */
+export function explain(error: unknown, log: Logger, where: Record<string, unknown>): AppError {
+  const refusal = refusalOf(error);
+  if (refusal) return refusal;
+  log.error("Unexpected error", { ...where, error: error instanceof Error ? error.stack : String(error) });
+  return new AppError("INTERNAL");
+}
+
+/** Whether a call failed for want of a working node, so that another may do. */
+export function isAway(error: unknown): boolean {
+  const { type, code } = error as { type?: string; code?: number };
+  return type === "UNAVAILABLE" || (typeof type === "string" && AWAY.has(type)) || code === 502;
+}
+
+/** Whether an error says that the callee is in trouble (what a circuit breaker counts). Refusals and busy queues do not. */
+export function isFailure(error: unknown): boolean {
+  if (isAppError(error)) return error.type === "INTERNAL" || error.type === "UNAVAILABLE";
+  return (error as { type?: string }).type !== "QUEUE_FULL";
+}
+
+export function errors(): Middleware {
+  return asMiddleware({
+    name: "Errors",
+    localAction(next, action) {
+      return async (ctx) => {
+        try {
+          return await next(ctx);
+        } catch (error) {
+          throw explain(error, ctx.broker.logger, { action: action.name, requestId: ctx.requestID });
+        }
+      };
+    },
+  });
+}

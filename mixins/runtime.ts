@@ -1,0 +1,65 @@
+/** What belongs to a whole node rather than to a service: settings, contracts, health, metrics, keys. */
+import type { ServiceBroker } from "moleculer";
+import type { Registry } from "prom-client";
+import type { ActionContract } from "../lib/declare.ts";
+import type { Verifier } from "../lib/keys.ts";
+import type { Settings } from "../lib/settings.ts";
+
+/** Why a node is not ready, by who says so; ready when nobody does. */
+export class Readiness {
+  readonly #reasons = new Map<string, string>();
+
+  block(who: string, reason: string): void {
+    this.#reasons.set(who, reason);
+  }
+
+  clear(who: string): void {
+    this.#reasons.delete(who);
+  }
+
+  get reasons(): Record<string, string> {
+    return Object.fromEntries(this.#reasons);
+  }
+
+  get ready(): boolean {
+    return this.#reasons.size === 0;
+  }
+}
+
+export interface Runtime {
+  settings: Settings;
+  /** Folders of services/ that this node runs. */
+  domains: readonly string[];
+  /** Every action of the federation, by full name. */
+  contracts: ReadonlyMap<string, ActionContract>;
+  readiness: Readiness;
+  /** Prometheus metrics of this process. */
+  metrics: Registry;
+  /** Verifies access tokens with the keys that `auth.keys` tells. */
+  verifier: Verifier;
+  /** Run one after the other when the node is told to stop, before its services end. */
+  drains: (() => Promise<void>)[];
+  /** Ports that were really taken, by name (`api`, `health`), where 0 was asked for. */
+  ports: Map<string, number>;
+  /** Ties the runtime to the broker made with its options. */
+  bind(broker: ServiceBroker): void;
+}
+
+const runtimes = new WeakMap<ServiceBroker, Runtime>();
+
+/** Ties a node's runtime to its broker; once, before services are made. */
+export function setRuntime(broker: ServiceBroker, runtime: Runtime): void {
+  runtimes.set(broker, runtime);
+}
+
+/** The runtime of a broker. */
+export function runtimeOf(broker: ServiceBroker): Runtime {
+  const runtime = runtimes.get(broker);
+  if (!runtime) throw new Error("This broker was not made by createNode.");
+  return runtime;
+}
+
+/** Full names of the actions that consume messages of `type`. */
+export function consumersOf(contracts: Runtime["contracts"], type: string): string[] {
+  return [...contracts].filter(([, action]) => action.consumes?.includes(type)).map(([name]) => name);
+}

@@ -1,0 +1,222 @@
+/** The broker of a node, from its settings; and the making of a node with its services. */
+import { readdirSync } from "node:fs";
+import { hostname } from "node:os";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { ServiceBroker } from "moleculer";
+import type { BrokerOptions, Middleware, ServiceSchema } from "moleculer";
+import { Registry } from "prom-client";
+import { Verifier } from "./lib/keys.ts";
+import type { JwkSet } from "./lib/keys.ts";
+import { checkNode, readEnvironment, readSettings } from "./lib/settings.ts";
+import type { Settings } from "./lib/settings.ts";
+import { authorize } from "./middlewares/authorize.ts";
+import { bus } from "./middlewares/bus.ts";
+import { drain } from "./middlewares/drain.ts";
+import { errors, isAway, isFailure } from "./middlewares/errors.ts";
+import { health } from "./middlewares/health.ts";
+import { idempotency } from "./middlewares/idempotency.ts";
+import { loggerOf } from "./middlewares/logger.ts";
+import { metrics } from "./middlewares/metrics.ts";
+import { passport } from "./middlewares/passport.ts";
+import { validate } from "./middlewares/validate.ts";
+import { Readiness, setRuntime } from "./mixins/runtime.ts";
+import type { Runtime } from "./mixins/runtime.ts";
+import { actionContracts } from "./services/contracts.ts";
+
+/** The folders of services/, each a domain that a node may run. */
+export const DOMAINS = readdirSync(path.join(import.meta.dirname, "services"), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map((entry) => entry.name)
+  .toSorted();
+
+/** Options of a broker; `middlewares` is listed by hand, the first is innermost. */
+export function brokerOptions(runtime: Runtime): BrokerOptions {
+  const { settings, domains } = runtime;
+  const name = domains.length === DOMAINS.length ? "all" : domains.join("+");
+  return {
+    nodeID: `${name}~${hostname()}~${process.pid}`,
+    namespace: settings.namespace,
+    logger: loggerOf(settings),
+    transporter: settings.natsUrl ? { type: "NATS", options: natsOptions(settings.natsUrl) } : undefined,
+    registry: {
+      discoverer:
+        settings.discoverer === "local"
+          ? "Local"
+          : {
+              type: "Etcd3",
+              options: { etcd: { hosts: settings.discoverer.replace("etcd3://", "http://") } },
+            },
+      strategy: "RoundRobin",
+      preferLocal: true,
+      stopDelay: 200,
+    },
+    heartbeatInterval: 1,
+    heartbeatTimeout: 3,
+    requestTimeout: 10_000,
+    retryPolicy: { enabled: false, retries: 2, delay: 50, maxDelay: 500, factor: 2, check: isAway },
+    circuitBreaker: {
+      enabled: true,
+      threshold: 0.5,
+      minRequestCount: 10,
+      windowTime: 10,
+      halfOpenTime: 2_000,
+      check: isFailure,
+    },
+    bulkhead: { enabled: true, concurrency: 200, maxQueueSize: 1_000 },
+    tracking: { enabled: true, shutdownTimeout: 5_000 },
+    cacher: cacherOf(settings),
+    tracing: settings.tracingUrl
+      ? {
+          enabled: true,
+          sampling: { rate: 0.1 },
+          exporter: { type: "Zipkin", options: { baseURL: settings.tracingUrl, interval: 2 } },
+        }
+      : false,
+    validator: false,
+    internalServices: false,
+    internalMiddlewares: false,
+    skipProcessEventRegistration: true,
+    contextParamsCloning: false,
+    maxCallLevel: 20,
+    middlewares: middlewaresOf(runtime),
+  } as BrokerOptions;
+}
+
+function middlewaresOf(runtime: Runtime): Middleware[] {
+  const { contracts } = runtime;
+  return [
+    { name: "Runtime", created: runtime.bind },
+    "ActionHook",
+    idempotency(contracts),
+    "Bulkhead",
+    "Cacher",
+    validate(contracts),
+    authorize(contracts, runtime.verifier),
+    errors(),
+    metrics(runtime.metrics),
+    "ContextTracker",
+    "Timeout",
+    bus(runtime.readiness),
+    "CircuitBreaker",
+    "Retry",
+    "ErrorHandler",
+    ...(runtime.settings.tracingUrl ? ["Tracing"] : []),
+    passport(),
+    health(runtime),
+    drain(runtime),
+  ] as Middleware[];
+}
+
+/** Moleculer would read a URL itself and fail on percent-encoded passwords. */
+function natsOptions(urls: string): object {
+  const parsed = urls.split(",").map((each) => new URL(each.trim()));
+  const first = parsed[0] as URL;
+  return {
+    servers: parsed.map((each) => each.host),
+    ...(first.username && {
+      user: decodeURIComponent(first.username),
+      pass: decodeURIComponent(first.password),
+    }),
+    ...(parsed.some((each) => each.protocol === "tls:") && { tls: {} }),
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 500,
+    timeout: 3_000,
+  };
+}
+
+function cacherOf(settings: Settings): BrokerOptions["cacher"] {
+  if (!settings.redisUrl)
+    return { type: "MemoryLRU", options: { max: 10_000, ttl: 30, clone: true } } as BrokerOptions["cacher"];
+  return redisCacher(settings.redisUrl);
+}
+
+function redisCacher(url: string): BrokerOptions["cacher"] {
+  const common = {
+    commandTimeout: 250,
+    connectTimeout: 1_000,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+  };
+  const cluster = url.startsWith("redis-cluster://");
+  const options = cluster
+    ? {
+        cluster: {
+          nodes: url.replace("redis-cluster://", "").split(",").map(hostAndPort),
+          options: { redisOptions: common },
+        },
+      }
+    : { redis: { ...common, ...redisAddress(url) } };
+  return { type: "Redis", options: { ttl: 30, pingInterval: 0, ...options } } as BrokerOptions["cacher"];
+}
+
+function hostAndPort(text: string): { host: string; port: number } {
+  const [host, port] = text.split(":");
+  return { host: host as string, port: Number(port ?? 6379) };
+}
+
+function redisAddress(url: string): object {
+  const { hostname: host, port, username, password, pathname, protocol } = new URL(url);
+  return {
+    host,
+    port: Number(port || 6379),
+    ...(username && { username: decodeURIComponent(username) }),
+    ...(password && { password: decodeURIComponent(password) }),
+    db: Number(pathname.slice(1) || 0),
+    ...(protocol === "rediss:" && { tls: {} }),
+  };
+}
+
+/** The runtime of a node; it ties itself to the broker that is made with its options. */
+export function newRuntime(settings: Settings, domains: readonly string[]): Runtime {
+  checkNode(settings, [...domains]);
+  let broker: ServiceBroker | null = null;
+  const runtime: Runtime = {
+    settings,
+    domains,
+    contracts: actionContracts,
+    readiness: new Readiness(),
+    metrics: new Registry(),
+    verifier: new Verifier("public", async () => (await broker?.call("auth.keys")) as JwkSet),
+    drains: [],
+    ports: new Map(),
+    bind(made) {
+      broker = made;
+      setRuntime(made, runtime);
+    },
+  };
+  return runtime;
+}
+
+/**
+ * Makes a node with the services of the domains named; it is not started. Throws a SettingsError when settings and
+ * domains do not fit, and an Error when a service does not load (an action without an access rule).
+ */
+export async function createNode(
+  settings: Settings,
+  domains: readonly string[] = DOMAINS,
+): Promise<ServiceBroker> {
+  const broker = new ServiceBroker(brokerOptions(newRuntime(settings, domains)));
+  for (const domain of domains) for (const schema of await servicesOf(domain)) broker.createService(schema);
+  return broker;
+}
+
+async function servicesOf(domain: string): Promise<ServiceSchema[]> {
+  const folder = path.join(import.meta.dirname, "services", domain);
+  const files = readdirSync(folder)
+    .filter((file) => file.endsWith(".service.ts"))
+    .toSorted();
+  return Promise.all(
+    files.map(
+      async (file) =>
+        ((await import(pathToFileURL(path.join(folder, file)).href)) as { default: ServiceSchema }).default,
+    ),
+  );
+}
+
+/** For moleculer-runner (`moleculer-runner --config moleculer.config.ts services/users/*.service.ts`). */
+export default function options(): BrokerOptions {
+  const named = process.argv.flatMap((argument) => /services\/([a-z]+)/.exec(argument)?.[1] ?? []);
+  const domains = DOMAINS.filter((domain) => named.includes(domain));
+  return brokerOptions(newRuntime(readSettings(readEnvironment()), domains));
+}

@@ -1,0 +1,56 @@
+/** Every contract, for gateways, tests and the types of calls. */
+import type { ActionContract, Contract } from "../lib/declare.ts";
+import {
+  applicationMessages,
+  applications,
+  reviewMessages,
+  reviews,
+} from "./applications/applications.contract.ts";
+import { clubMessages, clubs } from "./clubs/clubs.contract.ts";
+import { favorites, members } from "./clubs/members.contract.ts";
+import { mail, notifications } from "./notifications/notifications.contract.ts";
+import { search } from "./search/search.contract.ts";
+import { auth, sessions } from "./users/auth.contract.ts";
+import { userMessages, users } from "./users/users.contract.ts";
+
+const byName = {
+  auth,
+  sessions,
+  users,
+  clubs,
+  members,
+  favorites,
+  applications,
+  reviews,
+  notifications,
+  mail,
+  search,
+};
+
+declare module "../lib/declare.ts" {
+  interface Contracts {
+    auth: typeof auth;
+    sessions: typeof sessions;
+    users: typeof users;
+    clubs: typeof clubs;
+    members: typeof members;
+    favorites: typeof favorites;
+    applications: typeof applications;
+    reviews: typeof reviews;
+    notifications: typeof notifications;
+    mail: typeof mail;
+    search: typeof search;
+  }
+}
+
+export const contracts: readonly Contract[] = Object.values(byName);
+
+/** Every action's contract by its full name. */
+export const actionContracts: ReadonlyMap<string, ActionContract> = new Map(
+  contracts.flatMap(({ name, actions }) =>
+    Object.entries(actions).map(([key, action]) => [`${name}.${key}`, action] as const),
+  ),
+);
+
+/** The durable messages of all domains: type → shape of `data`. */
+export const messages = { ...userMessages, ...clubMessages, ...applicationMessages, ...reviewMessages };

@@ -1,0 +1,96 @@
+import { Type as T } from "typebox";
+import { AnyEnvelope, declare } from "../../lib/declare.ts";
+import { Id, LanguageTag, Nullable, OneOf, Page, Time } from "../../lib/types.ts";
+
+export const KINDS = [
+  "application",
+  "review",
+  "activity",
+  "reminder",
+  "waitlist",
+  "moderation",
+  "announcement",
+  "membership",
+  "account",
+] as const;
+
+export const Notification = T.Object({
+  id: T.String(),
+  kind: OneOf(KINDS),
+  title: T.String(),
+  body: T.String(),
+  subject: Nullable(T.Object({ type: T.String(), id: T.String() })),
+  createdAt: Time,
+  readAt: Nullable(Time),
+});
+
+export const notifications = declare("notifications", {
+  list: {
+    rest: "GET /notifications",
+    summary: { en: "My notifications, newest first", "zh-CN": "我的通知" },
+    params: T.Object({ unread: T.Optional(T.Boolean()), ...Page }),
+    returns: T.Object({
+      items: T.Array(Notification),
+      nextCursor: Nullable(T.String()),
+      unreadCount: T.Integer(),
+    }),
+    access: "user",
+  },
+  read: {
+    rest: "POST /notifications/read",
+    summary: { en: "Mark notifications as read", "zh-CN": "标记通知为已读" },
+    params: T.Union([
+      T.Object({ ids: T.Array(T.String({ minLength: 1, maxLength: 100 }), { minItems: 1, maxItems: 1000 }) }),
+      T.Object({ all: T.Literal(true) }),
+    ]),
+    returns: T.Object({ unreadCount: T.Integer() }),
+    status: 200,
+    access: "user",
+  },
+  /** Everything that somebody is told of. */
+  onMessage: {
+    params: AnyEnvelope,
+    access: "service",
+    consumes: [
+      "applications.advanced",
+      "applications.decided",
+      "applications.withdrawn",
+      "applications.expired",
+      "reviews.opened",
+      "reviews.decided",
+      "clubs.statusChanged",
+      "clubs.deleted",
+      "clubs.memberLeft",
+      "clubs.memberRoleChanged",
+      "clubs.transferOffered",
+      "clubs.memberRefused",
+    ],
+  },
+  onUserErased: { params: AnyEnvelope, access: "service", consumes: ["users.erased"] },
+  exportUser: {
+    params: T.Object({ user: T.String(), cursor: Nullable(T.String()) }),
+    returns: T.Object({
+      records: T.Array(T.Record(T.String(), T.Unknown())),
+      nextCursor: Nullable(T.String()),
+    }),
+    access: "service",
+    safe: true,
+  },
+});
+
+/** Mails about an account. Tokens travel in the call and are never stored or logged. */
+export const mail = declare("mail", {
+  send: {
+    params: T.Object({
+      /** For deduplication. */
+      id: T.String(),
+      to: T.String(),
+      locale: LanguageTag,
+      template: OneOf(["passwordReset", "emailChange", "emailChangeNotice", "accountLocked", "invitation"]),
+      values: T.Record(T.String(), T.String()),
+    }),
+    access: "service",
+  },
+});
+
+export { Id };
