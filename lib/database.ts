@@ -89,14 +89,20 @@ function bound(sql: string, values: Values): { text: string; bind: Record<string
   return { text, bind };
 }
 
-/** What a message says, before it has its id and time. */
+/** What a message says, before it has its id, time and origin. */
 export interface NewMessage {
   type: string;
   aggregate: Envelope["aggregate"];
-  actor?: string | null;
-  requestId?: string | null;
   data: object;
 }
+
+/** On whose behalf a transaction runs; goes into its messages. */
+export interface Origin {
+  actor: string | null;
+  requestId: string | null;
+}
+
+const NOBODY: Origin = { actor: null, requestId: null };
 
 /** Statements inside a transaction; `tell` puts a message into the outbox of the same transaction. */
 export class Tx extends Statements {
@@ -104,28 +110,33 @@ export class Tx extends Statements {
   readonly afterCommit: (() => void | Promise<void>)[] = [];
   /** The column that shards the outbox, where the domain is sharded. */
   readonly #shardKey: string | null;
+  readonly #origin: Origin;
 
-  constructor(sequelize: Sequelize, transaction: Transaction, shardKey: string | null) {
+  constructor(sequelize: Sequelize, transaction: Transaction, shardKey: string | null, origin: Origin) {
     super(sequelize, transaction, true);
     this.#shardKey = shardKey;
+    this.#origin = origin;
   }
 
   /** Adds a message to the outbox: it is delivered if, and only if, the transaction commits. Returns its id. */
   async tell(message: NewMessage): Promise<string> {
-    const id = newId();
-    const now = Date.now();
-    const envelope: Envelope = { id, at: now, actor: null, requestId: null, ...message };
+    const envelope: Envelope = { id: newId(), at: Date.now(), ...this.#origin, ...message };
+    await this.requeue(envelope);
+    return envelope.id;
+  }
+
+  /** Puts a message into the outbox; `done` is the JSON list of consumers that need it no more. */
+  async requeue(envelope: Envelope, done = "[]"): Promise<void> {
     await this.insert("outbox", {
-      id,
-      type: message.type,
+      id: envelope.id,
+      type: envelope.type,
       envelope: JSON.stringify(envelope),
-      created_at: now,
-      due_at: now,
+      created_at: envelope.at,
+      due_at: Date.now(),
       attempts: 0,
-      done: "[]",
-      ...(this.#shardKey && { [this.#shardKey]: message.aggregate.id }),
+      done,
+      ...(this.#shardKey && { [this.#shardKey]: envelope.aggregate.id }),
     });
-    return id;
   }
 }
 
@@ -150,13 +161,13 @@ export class Database {
    * Runs `work` in one transaction and commits; a deadlock or a busy store runs it again (5 times with jitter), so
    * it must do nothing but statements. Not nested.
    */
-  async transaction<R>(work: (tx: Tx) => Promise<R>): Promise<R> {
+  async transaction<R>(work: (tx: Tx) => Promise<R>, origin: Origin = NOBODY): Promise<R> {
     for (let attempt = 1; ; attempt++) {
       try {
         const [result, tx] = await this.sequelize.transaction(
           { isolationLevel: this.#isolation() },
           async (transaction) => {
-            const inner = new Tx(this.sequelize, transaction, this.#shardKey);
+            const inner = new Tx(this.sequelize, transaction, this.#shardKey, origin);
             return [await work(inner), inner] as const;
           },
         );

@@ -27,7 +27,8 @@ export function lockStore(file: string): () => void {
     lock.exec("BEGIN EXCLUSIVE");
   } catch (error) {
     lock.close();
-    throw (error as { errcode?: number }).errcode === SQLITE_BUSY ? new StoreInUseError(file) : error;
+    const busy = typeof error === "object" && error && "errcode" in error && error.errcode === SQLITE_BUSY;
+    throw busy ? new StoreInUseError(file) : error;
   }
   return () => {
     if (lock.isOpen) lock.close();

@@ -9,6 +9,7 @@ import {
 import { clubMessages, clubs } from "./clubs/clubs.contract.ts";
 import { favorites, members } from "./clubs/members.contract.ts";
 import { mail, notifications } from "./notifications/notifications.contract.ts";
+import { applicationsQueue, clubsQueue, usersQueue } from "./queues.contract.ts";
 import { search } from "./search/search.contract.ts";
 import { auth, sessions } from "./users/auth.contract.ts";
 import { userMessages, users } from "./users/users.contract.ts";
@@ -25,6 +26,9 @@ const byName = {
   notifications,
   mail,
   search,
+  usersQueue,
+  clubsQueue,
+  applicationsQueue,
 };
 
 declare module "../lib/declare.ts" {
@@ -40,6 +44,9 @@ declare module "../lib/declare.ts" {
     notifications: typeof notifications;
     mail: typeof mail;
     search: typeof search;
+    usersQueue: typeof usersQueue;
+    clubsQueue: typeof clubsQueue;
+    applicationsQueue: typeof applicationsQueue;
   }
 }
 

@@ -1,0 +1,173 @@
+/** Migrations of a domain's SQL database: TypeScript files that run statements fit for SQLite and MySQL alike. */
+import { readdirSync, rmSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
+import type { Sequelize } from "sequelize";
+import { QueryTypes } from "sequelize";
+import { Umzug } from "umzug";
+import { newId } from "./ids.ts";
+
+/** What a migration works with. */
+export interface Migration {
+  mysql: boolean;
+  /** Runs one statement. */
+  query(sql: string): Promise<void>;
+  /** Column types that mean the same on both dialects. */
+  types: {
+    /** A UUID, or any ASCII text of up to 36 characters. */
+    id: string;
+    /** ASCII text that is compared byte by byte. */
+    ascii(length: number): string;
+    /** Text that is compared byte by byte: what must be unique or sorted is normalized in code. */
+    key(length: number): string;
+    /** Text of people. */
+    text(length: number): string;
+    /** Text of any length (JSON too). */
+    long: string;
+    integer: string;
+  };
+  /** Appended to CREATE TABLE: hash partitions by the shard key on MySQL. */
+  sharded(column: string): string;
+}
+
+interface MigrationFile {
+  up(migration: Migration): Promise<void>;
+  down(migration: Migration): Promise<void>;
+}
+
+const ROOT = path.join(import.meta.dirname, "..", "migrations");
+
+/** Milliseconds that a lock holds unless it is renewed. */
+const LEASE = 30_000;
+
+/** Runs and lists the migrations of one domain. */
+export class Migrations {
+  readonly #sequelize: Sequelize;
+  readonly #umzug: Umzug<Migration>;
+
+  constructor(sequelize: Sequelize, domain: string) {
+    this.#sequelize = sequelize;
+    const folder = path.join(ROOT, domain);
+    const files = readdirSync(folder)
+      .filter((file) => file.endsWith(".ts"))
+      .toSorted();
+    this.#umzug = new Umzug<Migration>({
+      context: contextOf(sequelize),
+      logger: undefined,
+      storage: this.#storage(),
+      migrations: files.map((file) => {
+        const load = async () => (await import(pathToFileURL(path.join(folder, file)).href)) as MigrationFile;
+        return {
+          name: path.basename(file, ".ts"),
+          up: async ({ context }) => (await load()).up(context),
+          down: async ({ context }) => (await load()).down(context),
+        };
+      }),
+    });
+  }
+
+  /** Names of those that have not run. */
+  async pending(): Promise<string[]> {
+    return (await this.#umzug.pending()).map(({ name }) => name);
+  }
+
+  /** Names of those that have run. */
+  async executed(): Promise<string[]> {
+    return (await this.#umzug.executed()).map(({ name }) => name);
+  }
+
+  /** Runs what is pending; who comes second waits. Returns the names. */
+  async up(): Promise<string[]> {
+    return this.#locked(async () => (await this.#umzug.up()).map(({ name }) => name));
+  }
+
+  /** Undoes the last one. Returns its name, if there was one. */
+  async down(): Promise<string[]> {
+    return this.#locked(async () => (await this.#umzug.down()).map(({ name }) => name));
+  }
+
+  #storage() {
+    const run = (sql: string, bind: Record<string, string | number> = {}) =>
+      this.#sequelize.query(sql, { bind });
+    const table = async () => {
+      await run(
+        "CREATE TABLE IF NOT EXISTS migrations (name VARCHAR(200) NOT NULL PRIMARY KEY, at BIGINT NOT NULL)",
+      );
+      await run(
+        "CREATE TABLE IF NOT EXISTS migration_lock (id INTEGER NOT NULL PRIMARY KEY, owner VARCHAR(36), until_at BIGINT NOT NULL)",
+      );
+    };
+    return {
+      async logMigration({ name }: { name: string }) {
+        await run("INSERT INTO migrations (name, at) VALUES ($name, $at)", { name, at: Date.now() });
+      },
+      async unlogMigration({ name }: { name: string }) {
+        await run("DELETE FROM migrations WHERE name = $name", { name });
+      },
+      executed: async () => {
+        await table();
+        const rows = await this.#sequelize.query<{ name: string }>(
+          "SELECT name FROM migrations ORDER BY name",
+          { type: QueryTypes.SELECT, useMaster: true },
+        );
+        return rows.map(({ name }) => name);
+      },
+    };
+  }
+
+  /** The lock is a row with a lease, since not every engine has GET_LOCK; it is renewed while the work runs. */
+  async #locked<R>(work: () => Promise<R>): Promise<R> {
+    await this.executed();
+    const owner = newId();
+    const take = async (): Promise<boolean> => {
+      const now = Date.now();
+      const [, changed] = await this.#sequelize.query(
+        "UPDATE migration_lock SET owner = $owner, until_at = $until WHERE id = 1 AND (until_at < $now OR owner = $owner)",
+        { bind: { owner, until: now + LEASE, now }, type: QueryTypes.UPDATE },
+      );
+      return Number(changed) > 0;
+    };
+    await this.#sequelize
+      .query("INSERT INTO migration_lock (id, owner, until_at) VALUES (1, NULL, 0)")
+      .catch(() => undefined);
+    while (!(await take())) await sleep(500);
+    const renewal = setInterval(() => void take().catch(() => undefined), LEASE / 3);
+    try {
+      return await work();
+    } finally {
+      clearInterval(renewal);
+      await this.#sequelize.query("UPDATE migration_lock SET until_at = 0 WHERE owner = $owner", {
+        bind: { owner },
+      });
+    }
+  }
+}
+
+/** Copies an embedded database beside itself before migrations touch it, with what is still in its log. */
+export async function copyBefore(sequelize: Sequelize, file: string, migration: string): Promise<void> {
+  const copy = `${file}.before-${migration}`;
+  rmSync(copy, { force: true });
+  await sequelize.query("VACUUM INTO $copy", { bind: { copy } });
+}
+
+function contextOf(sequelize: Sequelize): Migration {
+  const mysql = sequelize.getDialect() === "mysql";
+  const ascii = (length: number) =>
+    mysql ? `VARCHAR(${length}) CHARACTER SET ascii COLLATE ascii_bin` : "TEXT";
+  return {
+    mysql,
+    async query(sql) {
+      await sequelize.query(sql);
+    },
+    types: {
+      id: ascii(36),
+      ascii,
+      key: (length) => (mysql ? `VARCHAR(${length}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin` : "TEXT"),
+      text: (length) => (mysql ? `VARCHAR(${length})` : "TEXT"),
+      long: mysql ? "MEDIUMTEXT" : "TEXT",
+      integer: mysql ? "BIGINT" : "INTEGER",
+    },
+    sharded: (column) => (mysql ? ` PARTITION BY KEY(${column}) PARTITIONS 16` : ""),
+  };
+}

@@ -1,0 +1,41 @@
+/** What operators may do with a domain's messages; every SQL domain has a service with these actions. */
+import { Type as T } from "typebox";
+import type { Actions } from "./declare.ts";
+
+const DeadLetter = T.Object({
+  id: T.String(),
+  type: T.String(),
+  consumer: T.String(),
+  error: T.String(),
+  attempts: T.Integer(),
+  createdAt: T.Integer(),
+});
+
+export const queueActions = {
+  /** How many messages wait, and since when the oldest (milliseconds since 1970). */
+  depth: {
+    returns: T.Object({ waiting: T.Integer(), oldest: T.Union([T.Integer(), T.Null()]), dead: T.Integer() }),
+    access: "service",
+    safe: true,
+  },
+  /** Dead letters, oldest first. */
+  dead: {
+    params: T.Object({ limit: T.Integer({ minimum: 1, maximum: 1000, default: 100 }) }),
+    returns: T.Array(DeadLetter),
+    access: "service",
+    safe: true,
+  },
+  /** One dead letter with its message. */
+  inspect: {
+    params: T.Object({ id: T.String() }),
+    returns: T.Object({ ...DeadLetter.properties, envelope: T.Record(T.String(), T.Unknown()) }),
+    access: "service",
+    safe: true,
+  },
+  /** Puts a dead letter (or all) back into the queue for its consumer; answers how many. */
+  replay: {
+    params: T.Object({ id: T.Optional(T.String()) }),
+    returns: T.Object({ replayed: T.Integer() }),
+    access: "service",
+  },
+} as const satisfies Actions;

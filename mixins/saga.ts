@@ -1,0 +1,203 @@
+/**
+ * Sagas: steps and compensations that are recorded before they run. The record of the first step is committed with
+ * it. A node holds a saga for 5 s at a time; when it dies, another node of the domain finishes or undoes it.
+ */
+import type { Logger, ServiceBroker } from "moleculer";
+import type { Database, Tx } from "../lib/database.ts";
+import { newId } from "../lib/ids.ts";
+import type { Mixin } from "../lib/implement.ts";
+import { isAway } from "../middlewares/errors.ts";
+
+const LEASE = 5_000;
+const SCAN = 2_000;
+/** Tries of a step before the saga is undone. */
+const TRIES = 3;
+
+/** A step after the first; each way must be harmless to repeat, and `undo` must refuse a `run` that comes later. */
+export interface Step<D> {
+  name: string;
+  run(data: D, sagaStep: string): Promise<void>;
+  undo(data: D, sagaStep: string): Promise<void>;
+}
+
+/** The first step commits with the record of the saga; `undo` takes it back. */
+export interface SagaDefinition<D> {
+  type: string;
+  undoFirst(data: D, sagaId: string): Promise<void>;
+  steps: Step<D>[];
+}
+
+interface SagaRow {
+  id: string;
+  type: string;
+  data: string;
+  state: "running" | "undoing" | "done" | "undone";
+  step: number;
+  undone: string;
+  tries: number;
+  lease_owner: string | null;
+  lease_until: number;
+}
+
+export type SagaOutcome = "done" | "undone" | "pending";
+
+export interface SagaMethods {
+  /** Records a saga in the transaction of its first step, held by this node. Returns its id. */
+  beginSaga(tx: Tx, type: string, data: object): Promise<string>;
+  /** Carries the saga on; `pending` when another node holds it or a compensation waits for a service that is away. */
+  runSaga(id: string): Promise<SagaOutcome>;
+}
+
+type Self = SagaMethods & {
+  broker: ServiceBroker;
+  db: Database;
+  logger: Logger;
+  $sagaTimer?: NodeJS.Timeout;
+  $sagaOwner: string;
+};
+
+/** Gives a service sagas; it needs the database mixin before this one. */
+export function sagas(definitionsOf: (service: never) => SagaDefinition<never>[]): Mixin<SagaMethods> {
+  const find = (service: Self, type: string): SagaDefinition<object> => {
+    const definition = definitionsOf(service as never).find((each) => each.type === type);
+    if (!definition) throw new Error(`There is no saga of the type ${type}.`);
+    return definition as unknown as SagaDefinition<object>;
+  };
+  const mixin = {
+    created(this: Self) {
+      this.$sagaOwner = newId();
+    },
+    methods: {
+      async beginSaga(this: Self, tx: Tx, type: string, data: object): Promise<string> {
+        const id = newId();
+        const now = Date.now();
+        await tx.insert("sagas", {
+          id,
+          type,
+          data: JSON.stringify(data),
+          state: "running",
+          step: 0,
+          undone: "[]",
+          tries: 0,
+          lease_owner: this.$sagaOwner,
+          lease_until: now + LEASE,
+          created_at: now,
+          updated_at: now,
+        });
+        return id;
+      },
+      async runSaga(this: Self, id: string): Promise<SagaOutcome> {
+        const saga = await hold(this.db, id, this.$sagaOwner);
+        if (!saga) return outcomeOf(this.db, id);
+        const definition = find(this, saga.type);
+        if (saga.state === "running") await forward(this, saga, definition);
+        if (saga.state === "undoing") await backward(this, saga, definition);
+        return saga.state === "done" || saga.state === "undone" ? saga.state : "pending";
+      },
+    },
+    async started(this: Self) {
+      this.$sagaTimer = setInterval(() => void scan(this), SCAN);
+    },
+    async stopped(this: Self) {
+      clearInterval(this.$sagaTimer);
+    },
+  };
+  return mixin as unknown as Mixin<SagaMethods>;
+}
+
+/** Takes up what a dead node has left, and compensations that could not be done yet. */
+async function scan(self: Self): Promise<void> {
+  try {
+    const left = await self.db.primary.all<{ id: string }>(
+      "SELECT id FROM sagas WHERE state IN ('running', 'undoing') AND lease_until < :now ORDER BY id LIMIT 20",
+      { now: Date.now() },
+    );
+    for (const { id } of left) await self.runSaga(id);
+  } catch (error) {
+    self.logger.warn("Sagas that were left open could not be taken up; tried again", {
+      error: String(error),
+    });
+  }
+}
+
+/** Takes the lease, or keeps it; null when another node holds it or the saga has ended. */
+async function hold(db: Database, id: string, owner: string): Promise<SagaRow | null> {
+  const now = Date.now();
+  const held = await db.primary.run(
+    `UPDATE sagas SET lease_owner = :owner, lease_until = :until
+     WHERE id = :id AND state IN ('running', 'undoing') AND (lease_owner = :owner OR lease_until < :now)`,
+    { id, owner, until: now + LEASE, now },
+  );
+  return held > 0 ? db.primary.one<SagaRow>("SELECT * FROM sagas WHERE id = :id", { id }) : null;
+}
+
+async function outcomeOf(db: Database, id: string): Promise<SagaOutcome> {
+  const row = await db.primary.one<SagaRow>("SELECT * FROM sagas WHERE id = :id", { id });
+  return row?.state === "done" || row?.state === "undone" ? row.state : "pending";
+}
+
+/** Writes the saga's progress; only while the lease is ours. */
+async function record(self: Self, saga: SagaRow): Promise<boolean> {
+  const now = Date.now();
+  const { id, state, step, undone, tries } = saga;
+  const written = await self.db.primary.run(
+    `UPDATE sagas SET state = :state, step = :step, undone = :undone, tries = :tries, lease_until = :until, updated_at = :now
+     WHERE id = :id AND lease_owner = :owner`,
+    { id, state, step, undone, tries, until: now + LEASE, now, owner: self.$sagaOwner },
+  );
+  return written > 0;
+}
+
+async function forward(self: Self, saga: SagaRow, { steps }: SagaDefinition<object>): Promise<void> {
+  const data = JSON.parse(saga.data) as object;
+  for (let step = steps[saga.step]; step; step = steps[saga.step]) {
+    try {
+      await step.run(data, `${saga.id}:${step.name}`);
+      saga.step++;
+      saga.tries = 0;
+    } catch (error) {
+      saga.tries++;
+      self.logger.warn("A step of a saga failed", {
+        saga: saga.id,
+        step: step.name,
+        tries: saga.tries,
+        error: String(error),
+      });
+      if (!isAway(error) || saga.tries >= TRIES) saga.state = "undoing";
+    }
+    if (!(await record(self, saga)) || saga.state === "undoing") return;
+  }
+  saga.state = "done";
+  await record(self, saga);
+}
+
+/**
+ * Undoes from the last step that may have run to the first. What cannot be reached now is tried again later and
+ * does not keep the others waiting, so that the record of the first step is gone at once.
+ */
+async function backward(self: Self, saga: SagaRow, definition: SagaDefinition<object>): Promise<void> {
+  const data = JSON.parse(saga.data) as object;
+  const undone = new Set(JSON.parse(saga.undone) as string[]);
+  const all = [
+    ...definition.steps
+      .slice(0, saga.step + 1)
+      .map((step) => ({ name: step.name, undo: () => step.undo(data, `${saga.id}:${step.name}`) }))
+      .toReversed(),
+    { name: "first", undo: () => definition.undoFirst(data, saga.id) },
+  ];
+  for (const { name, undo } of all.filter((each) => !undone.has(each.name))) {
+    try {
+      await undo();
+      undone.add(name);
+    } catch (error) {
+      self.logger.warn("A compensation failed and is tried again", {
+        saga: saga.id,
+        step: name,
+        error: String(error),
+      });
+    }
+  }
+  saga.undone = JSON.stringify([...undone]);
+  if (undone.size === all.length) saga.state = "undone";
+  await record(self, saga);
+}

@@ -1,0 +1,7 @@
+import { declare } from "../lib/declare.ts";
+import { queueActions } from "../lib/queue-contract.ts";
+
+/** The queues of the SQL domains, for operators. */
+export const usersQueue = declare("usersQueue", queueActions);
+export const clubsQueue = declare("clubsQueue", queueActions);
+export const applicationsQueue = declare("applicationsQueue", queueActions);
