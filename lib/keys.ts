@@ -223,14 +223,11 @@ export class Verifier {
   #check(token: string, { algorithm, publicKey }: VerifyingKey): Claims {
     let payload: unknown;
     try {
-      payload = jwt.verify(token, publicKey, {
-        algorithms: [algorithm],
-        audience: this.#audience,
-        clockTimestamp: this.#now() / 1000,
-      });
+      payload = jwt.verify(token, publicKey, { algorithms: [algorithm], clockTimestamp: this.#now() / 1000 });
     } catch (error) {
       throw new TokenError(error instanceof jwt.TokenExpiredError ? "expired" : "invalid");
     }
+    // The whole audience, not one of a list, as jsonwebtoken would take it.
     if (!hasClaims(payload) || payload.aud !== this.#audience) throw new TokenError("invalid");
     const { sub, sid, aud, iat, exp } = payload;
     return Object.freeze({ sub, sid, aud, iat, exp });
