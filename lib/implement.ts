@@ -19,6 +19,7 @@ import type {
   ParamsOf,
 } from "./declare.ts";
 import { isSafe } from "./declare.ts";
+import { AppError } from "./errors.ts";
 import { newId } from "./ids.ts";
 
 /** What the gateway passes of a request, in `ctx.headers`: to the action that it calls, not to that one's own calls. */
@@ -141,6 +142,12 @@ export function userOf(ctx: { locals: Locals }): string {
 /** The id for what the request creates: made beforehand where the request carries an Idempotency-Key. */
 export function idFor(ctx: { locals: Locals }): string {
   return ctx.locals.idempotency?.id ?? newId();
+}
+
+/** Refuses with 412 when the request's If-Match names another version; before any other conflict. */
+export function expectVersion(ctx: { headers: Headers }, version: number): void {
+  if (ctx.headers.ifMatch !== undefined && ctx.headers.ifMatch !== version)
+    throw new AppError("PRECONDITION_FAILED");
 }
 
 /** Chooses status and headers of the answer to the request; without effect in calls between services. */
