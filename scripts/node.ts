@@ -3,6 +3,7 @@ import type { ServiceBroker } from "moleculer";
 import { readEnvironment, readSettings, SettingsError } from "../lib/settings.ts";
 import { runtimeOf } from "../mixins/runtime.ts";
 import { createNode, DOMAINS } from "../moleculer.config.ts";
+import { startRepl } from "./repl-commands.ts";
 
 /** Seconds that a stop may take before the process ends all the same. */
 const STOP_LIMIT = 20_000;
@@ -17,7 +18,7 @@ async function main(): Promise<void> {
   stopOnSignals(broker);
   await broker.start();
   tellWhere(broker);
-  if (process.argv.includes("--repl")) broker.repl();
+  if (process.argv.includes("--repl")) startRepl(broker);
 }
 
 /** Where things are, for whoever started it by hand. */
