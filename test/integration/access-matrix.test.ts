@@ -1,0 +1,140 @@
+/**
+ * Every published action × every role, from the contracts, so that a new action cannot escape. Each request is wrong
+ * in its form: whoever is let through gets 422 and nothing changes; everybody else gets the refusal of the rule.
+ */
+import type { ActionContract } from "../../lib/declare.ts";
+import { routeOf } from "../../lib/declare.ts";
+import { actionContracts } from "../../services/contracts.ts";
+import { startFederation } from "../support/federation.ts";
+import type { Federation } from "../support/federation.ts";
+
+const ROLES = [
+  "anonymous",
+  "outsider",
+  "applicant",
+  "member",
+  "officer",
+  "president",
+  "reviewer",
+  "moderator",
+  "admin",
+] as const;
+type Role = (typeof ROLES)[number];
+type Verdict = "let through" | 401 | 403 | 404;
+
+/** From least to most; each of the latter includes the former. */
+const CLUB_ROLES = ["visible", "member", "officer", "president"];
+
+/** What the rule says about a role, in an active club and on an application of the applicant to it. */
+function expected(access: ActionContract["access"], role: Role): Verdict {
+  if (access === "any") return "let through";
+  if (typeof access === "string") {
+    if (role === "anonymous") return 401;
+    return access === "user" || access === role ? "let through" : 403;
+  }
+  if (role === "anonymous") return "anonymous" in access && access.anonymous ? "let through" : 401;
+  if ("club" in access && access.club) {
+    const has = CLUB_ROLES.includes(role) ? CLUB_ROLES.indexOf(role) : 0;
+    if (has >= CLUB_ROLES.indexOf(access.club)) return "let through";
+    return [access.or].flat().some((each) => each === role) ? "let through" : 403;
+  }
+  if ("application" in access && access.application) {
+    const parties = {
+      applicant: ["applicant"],
+      decider: ["officer", "president"],
+      party: ["applicant", "officer", "president"],
+    };
+    if (parties[access.application].includes(role)) return "let through";
+    return parties.party.includes(role) ? 403 : 404;
+  }
+  throw new Error(`The matrix does not know the rule ${JSON.stringify(access)}: teach it.`);
+}
+
+const published = [...actionContracts].filter(([, action]) => action.rest);
+
+let federation: Federation;
+const tokens = new Map<Role, string | undefined>([["anonymous", undefined]]);
+let club: string;
+let application: string;
+
+beforeAll(async () => {
+  federation = await startFederation();
+  const people = new Map<Role, { id: string; token: string }>();
+  for (const role of ROLES.filter((each) => each !== "anonymous" && each !== "admin")) {
+    const person = await federation.register();
+    people.set(role, person);
+    tokens.set(role, person.token);
+  }
+  const admin = await federation.admin();
+  tokens.set("admin", admin.token);
+  const of = (role: Role) => people.get(role) as { id: string; token: string };
+  for (const role of ["reviewer", "moderator"] as const) {
+    const answer = await federation.call("PUT", `/users/${of(role).id}/roles`, {
+      token: admin.token,
+      body: { roles: [role] },
+    });
+    expect(answer.status).toBe(200);
+  }
+  club = await federation.foundClub(of("president"), of("reviewer"));
+  for (const role of ["member", "officer"] as const) await federation.join(club, of(role), of("president"));
+  await federation.ok("PATCH", `/clubs/${club}/members/${of("officer").id}`, {
+    token: of("president").token,
+    body: { role: "officer" },
+  });
+  const applied = await federation.ok<{ application: { id: string } }>(
+    "POST",
+    `/clubs/${club}/applications`,
+    { token: of("applicant").token, body: {} },
+  );
+  application = applied.application.id;
+}, 60_000);
+
+afterAll(async () => federation?.stop());
+
+/** The request that is allowed or not, but wrong in its form. */
+function requestOf(rest: string, action: ActionContract): { method: string; path: string; body?: object } {
+  const { method, path } = routeOf(rest);
+  const onApplication = typeof action.access === "object" && "application" in action.access;
+  const filled = path.replace(/:(\w+)/g, (_, name: string) =>
+    name === "id" && onApplication ? application : club,
+  );
+  if (method === "GET" || method === "DELETE") return { method, path: `${filled}?nonsense=1` };
+  return { method, path: filled, body: { nonsense: 1 } };
+}
+
+describe.each(published)("%s", (_name, action) => {
+  test.each(ROLES)("%s", async (role) => {
+    const { method, path, body } = requestOf(action.rest as string, action);
+    const answer = await federation.call<{ code?: string }>(method, path, { token: tokens.get(role), body });
+    const verdict = expected(action.access, role);
+    expect([answer.status, answer.body?.code]).toEqual(
+      verdict === "let through"
+        ? [422, "VALIDATION_FAILED"]
+        : [verdict, { 401: "UNAUTHENTICATED", 403: "FORBIDDEN", 404: "NOT_FOUND" }[verdict]],
+    );
+  });
+});
+
+test("a published action checks the caller whoever sends the call", async () => {
+  for (const [name, action] of published) {
+    if (expected(action.access, "anonymous") === "let through") continue;
+    await expect(federation.broker.call(name, { id: club })).rejects.toMatchObject({
+      type: "UNAUTHENTICATED",
+    });
+  }
+});
+
+test("what services do among themselves has no route and refuses a gateway", async () => {
+  for (const [name, action] of actionContracts) {
+    if (action.access !== "service") continue;
+    await expect(federation.broker.call(name, {}, { caller: "api" })).rejects.toMatchObject({
+      type: "FORBIDDEN",
+    });
+  }
+});
+
+test("an action without an access rule does not load", () => {
+  expect(() =>
+    federation.broker.createService({ name: "clubs", actions: { open: () => "everything" } }),
+  ).toThrow(/no access rule/);
+});
