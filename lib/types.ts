@@ -1,5 +1,5 @@
 /** Building blocks of the contracts' schemas: text, ids, times, lists, people. */
-import type { TSchema, TSchemaOptions } from "typebox";
+import type { TEnum, TSchema, TSchemaOptions } from "typebox";
 import { Type as T } from "typebox";
 import { ID_PATTERN } from "./ids.ts";
 
@@ -24,8 +24,8 @@ export function Nullable<const S extends TSchema>(schema: S) {
 export function OneOf<const V extends readonly [string, ...string[]]>(
   values: V,
   options: TSchemaOptions = {},
-) {
-  return T.Enum([...values] as unknown as V, options);
+): TEnum<[...V]> {
+  return T.Enum<[...V]>([...values], options);
 }
 
 /** `limit` and `cursor` of a list. */

@@ -94,7 +94,7 @@ async function once(
 }
 
 /** The status that the handler chose, or the contract's. */
-export function chosenStatus(ctx: Ctx<never> | Ctx): number {
+export function chosenStatus(ctx: Ctx): number {
   return Number(ctx.meta["$statusCode"] ?? ctx.locals.idempotency?.status ?? 200);
 }
 

@@ -31,7 +31,7 @@ export interface DatabaseMethods {
    * Runs a change: rows, messages (`tx.tell`) and the answer to the request's Idempotency-Key commit together. What
    * `work` returns is the answer: the handler returns it as it is. `work` may run again after a deadlock.
    */
-  change<R>(ctx: Ctx<never>, work: (tx: Tx) => Promise<R>): Promise<R>;
+  change<R>(ctx: Ctx, work: (tx: Tx) => Promise<R>): Promise<R>;
   /** Runs the effect of a message, once however often it comes. */
   consume(ctx: Ctx<Envelope>, work: (tx: Tx) => Promise<void>): Promise<void>;
   /** Takes an action's answer for these values of its cache keys out of every node's cache. */
@@ -63,7 +63,7 @@ export function database(domain: SqlDomain): Mixin<DatabaseMethods> {
       await release(this.broker, domain);
     },
     methods: {
-      async change<R>(this: DatabaseMethods, ctx: Ctx<never>, work: (tx: Tx) => Promise<R>): Promise<R> {
+      async change<R>(this: DatabaseMethods, ctx: Ctx, work: (tx: Tx) => Promise<R>): Promise<R> {
         const key = ctx.locals.idempotency;
         const origin: Origin = { actor: ctx.locals.user, requestId: ctx.requestID ?? null };
         const answer = await this.db.transaction(async (tx) => {

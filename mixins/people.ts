@@ -16,7 +16,7 @@ export function nobody(language: Language | undefined): Person {
  * @throws UNAVAILABLE when users is away
  */
 export async function people(
-  ctx: Ctx<never>,
+  ctx: Ctx,
   ids: Iterable<string | null | undefined>,
 ): Promise<(id: string) => Person> {
   const known = await names(ctx, ids);
@@ -29,7 +29,7 @@ export async function people(
 
 /** The full records that other domains may know, by id. */
 export async function names(
-  ctx: Ctx<never>,
+  ctx: Ctx,
   ids: Iterable<string | null | undefined>,
 ): Promise<Map<string, Answer<"users.names">[number]>> {
   const wanted = [...new Set([...ids].filter((id): id is string => typeof id === "string"))];
