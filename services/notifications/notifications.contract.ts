@@ -1,6 +1,6 @@
 import { Type as T } from "typebox";
 import { AnyEnvelope, declare } from "../../lib/declare.ts";
-import { Id, LanguageTag, Nullable, OneOf, Page, Time } from "../../lib/types.ts";
+import { LanguageTag, Nullable, OneOf, Page, Time } from "../../lib/types.ts";
 
 export const KINDS = [
   "application",
@@ -78,19 +78,27 @@ export const notifications = declare("notifications", {
   },
 });
 
-/** Mails about an account. Tokens travel in the call and are never stored or logged. */
+/**
+ * Mails about an account. Tokens travel in the call and are never stored or logged, so whoever asks for a mail holds
+ * its values until it is sent.
+ */
 export const mail = declare("mail", {
+  /**
+   * Answers when the mail server has the mail, or will never take it; UNAVAILABLE: try again later with the same id.
+   * Values: `token` (passwordReset, emailChange, invitation), `email` (emailChangeNotice, the new one),
+   * `username` (invitation).
+   */
   send: {
     params: T.Object({
-      /** For deduplication. */
-      id: T.String(),
-      to: T.String(),
+      /** For deduplication; it is in the mail's head, in logs and in file names. */
+      id: T.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$" }),
+      to: T.String({ minLength: 3, maxLength: 254 }),
       locale: LanguageTag,
       template: OneOf(["passwordReset", "emailChange", "emailChangeNotice", "accountLocked", "invitation"]),
       values: T.Record(T.String(), T.String()),
     }),
     access: "service",
+    /** A mail server may take its time. */
+    timeout: 30_000,
   },
 });
-
-export { Id };

@@ -1,0 +1,93 @@
+/**
+ * The document store of a domain for its services, with the idempotency keys of their POSTs. Services of one domain
+ * on one node share a store.
+ */
+import path from "node:path";
+import type { ServiceBroker } from "moleculer";
+import type { DocumentStore } from "../lib/documents.ts";
+import { openDocuments } from "../lib/documents.ts";
+import type { Mixin } from "../lib/implement.ts";
+import { SettingsError } from "../lib/settings.ts";
+import type { DocumentDomain, Settings } from "../lib/settings.ts";
+import { toSqliteError } from "../lib/sqlite-errors.ts";
+import { explainStore } from "./database.ts";
+import type { DocumentKeys } from "./document-keys.ts";
+import { documentKeys } from "./document-keys.ts";
+import { runtimeOf } from "./runtime.ts";
+
+/** There from `started` on. */
+export interface DocumentsMethods {
+  documents: DocumentStore;
+  idempotencyKeys: DocumentKeys;
+}
+
+interface Shared {
+  opened: Promise<DocumentsMethods>;
+  users: number;
+}
+
+const shared = new WeakMap<ServiceBroker, Map<DocumentDomain, Shared>>();
+
+/** Gives a service the documents of its domain. What is wrong with the store is told in a SettingsError. */
+export function documents(domain: DocumentDomain): Mixin<DocumentsMethods> {
+  const mixin = {
+    async started(this: DocumentsMethods & { broker: ServiceBroker }) {
+      Object.assign(this, await acquire(this.broker, domain));
+    },
+    async stopped(this: { broker: ServiceBroker }) {
+      await release(this.broker, domain);
+    },
+  };
+  return mixin as unknown as Mixin<DocumentsMethods>;
+}
+
+/** The file of a domain that runs embedded. */
+export function documentsFile(settings: Settings, domain: DocumentDomain): string {
+  return path.join(settings.dataDir, `${domain}.documents.sqlite`);
+}
+
+function acquire(broker: ServiceBroker, domain: DocumentDomain): Promise<DocumentsMethods> {
+  const ofBroker = shared.get(broker) ?? new Map<DocumentDomain, Shared>();
+  shared.set(broker, ofBroker);
+  const own = ofBroker.get(domain) ?? {
+    opened: open(documentsFile(runtimeOf(broker).settings, domain)),
+    users: 0,
+  };
+  own.users++;
+  ofBroker.set(domain, own);
+  return own.opened;
+}
+
+/** A service that failed before it had the store has nothing to give back. */
+async function release(broker: ServiceBroker, domain: DocumentDomain): Promise<void> {
+  const own = shared.get(broker)?.get(domain);
+  if (!own || --own.users > 0) return;
+  shared.get(broker)?.delete(domain);
+  const opened = await own.opened.catch(() => null);
+  await opened?.documents.close();
+}
+
+async function open(file: string): Promise<DocumentsMethods> {
+  const explain = (error: unknown): never => {
+    throw explainOpening(error, file);
+  };
+  const store = await openDocuments(file).catch(explain);
+  const told: DocumentStore = {
+    // Opening a collection reads it, so what is damaged may show only then.
+    collection: (name, options) => store.collection<never>(name, options).catch(explain),
+    ping: () => store.ping(),
+    close: () => store.close(),
+  };
+  return { documents: told, idempotencyKeys: await documentKeys(told) };
+}
+
+/** An error of opening as a sentence for the operator where it is about the file or its folder. */
+function explainOpening(error: unknown, file: string): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const ofFolder = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOENT"].includes(String(code));
+  if (ofFolder)
+    return new SettingsError(
+      `DATA_DIR "${path.dirname(file)}" cannot be used: ${message}. Name a folder that this user may write.`,
+    );
+  return explainStore(toSqliteError(error), file);
+}

@@ -1,0 +1,100 @@
+import { isIPv6 } from "node:net";
+import type { Collection } from "../../lib/documents.ts";
+import { AppError } from "../../lib/errors.ts";
+import { implement } from "../../lib/implement.ts";
+import type { Mixin } from "../../lib/implement.ts";
+import { createMailer } from "../../lib/mail.ts";
+import type { Mailer } from "../../lib/mail.ts";
+import { SettingsError } from "../../lib/settings.ts";
+import { documents } from "../../mixins/documents.ts";
+import { runtimeOf } from "../../mixins/runtime.ts";
+import type { Runtime } from "../../mixins/runtime.ts";
+import { sweeper } from "../../mixins/sweeper.ts";
+import { mailOf } from "./mails.ts";
+import { mail } from "./notifications.contract.ts";
+
+/** That a mail was sent; of the mail itself nothing is kept. */
+interface SentMail {
+  _id: string;
+  sentAt: number;
+}
+
+const HOUR = 3_600_000;
+/** A repeat comes within minutes. */
+const KEPT = 7 * 24 * HOUR;
+
+const own: Mixin<{
+  mailer: Mailer;
+  sent: Collection<SentMail>;
+  /** Mails under way, by id. */
+  sending: Map<string, Promise<void>>;
+}> = {};
+
+export default implement(mail, {
+  mixins: [documents("notifications"), sweeper(), own],
+  methods: {
+    /** Who comes while it is under way waits with the first. */
+    sendOnce(id: string, send: () => Promise<void>): Promise<void> {
+      const running = this.sending.get(id);
+      if (running) return running;
+      const begun = this.sendNew(id, send).finally(() => this.sending.delete(id));
+      this.sending.set(id, begun);
+      return begun;
+    },
+    async sendNew(id: string, send: () => Promise<void>): Promise<void> {
+      if (await this.sent.findOne({ _id: id })) return;
+      await send();
+      // A crash before this sends it again, with the same Message-ID.
+      await this.sent.insertOne({ _id: id, sentAt: Date.now() });
+    },
+  },
+  actions: {
+    /** Resolves when the mail was handed over; UNAVAILABLE when it is worth another try. */
+    async send(ctx) {
+      const { id, to, locale, template, values } = ctx.params;
+      const content = mailOf(template, locale, values, gatewayUrl(runtimeOf(this.broker)));
+      const send = async (): Promise<void> => {
+        try {
+          await this.mailer.send({ id, to, ...content });
+        } catch (error) {
+          const { code, responseCode } = error as { code?: string; responseCode?: number };
+          // Neither the address nor anything of the mail gets into the log.
+          this.logger.warn("A mail was not taken", { mail: id, code, responseCode });
+          if (isFinal(code, responseCode)) return;
+          throw code ? new AppError("UNAVAILABLE", { retryAfter: 5 }) : error;
+        }
+      };
+      await this.sendOnce(id, send);
+    },
+  },
+  created() {
+    const { mailUrl, dataDir } = runtimeOf(this.broker).settings;
+    this.sending = new Map();
+    try {
+      this.mailer = createMailer(mailUrl ?? undefined, dataDir, this.logger);
+    } catch (error) {
+      throw new SettingsError((error as Error).message);
+    }
+  },
+  async started() {
+    this.sent = await this.documents.collection<SentMail>("mails", { indexes: [{ fields: ["sentAt"] }] });
+    this.every(HOUR, async () => {
+      await this.sent.deleteMany({ sentAt: { $lt: Date.now() - KEPT } });
+    });
+  },
+  async stopped() {
+    this.mailer.close();
+  },
+});
+
+/** The server will never take this mail (RFC 5321, 4.2.1): the address does not exist, say. */
+function isFinal(code: string | undefined, responseCode: number | undefined): boolean {
+  return (responseCode ?? 0) >= 500 && (code === "EENVELOPE" || code === "EMESSAGE");
+}
+
+/** The address of the public gateway for whoever reads a mail. */
+function gatewayUrl({ settings, ports }: Runtime): string {
+  if (settings.publicUrl) return settings.publicUrl;
+  const host = ["0.0.0.0", "::"].includes(settings.host) ? "localhost" : settings.host;
+  return `http://${isIPv6(host) ? `[${host}]` : host}:${ports.get("api") ?? settings.port}`;
+}

@@ -1,0 +1,175 @@
+/** Who is told what of a message. Nobody is told of their own deed. */
+import type { Static } from "typebox";
+import type { Envelope } from "../../lib/declare.ts";
+import type { messages } from "../contracts.ts";
+import type { KINDS, notifications } from "./notifications.contract.ts";
+import type { EventName, Values } from "./texts.ts";
+
+type Type = (typeof notifications.actions.onMessage.consumes)[number];
+/** A message that notifications take, with `data` by its type. */
+export type Told = {
+  [T in Type]: Omit<Envelope<Static<(typeof messages)[T]>>, "type"> & { type: T };
+}[Type];
+
+export interface Subject {
+  type: "application" | "review" | "club";
+  id: string;
+}
+
+export interface Notice {
+  to: string[];
+  kind: (typeof KINDS)[number];
+  event: EventName;
+  subject: Subject;
+  values: Values;
+}
+
+export interface Sources {
+  /** A club's officers and its president. */
+  officersOf(clubId: string): Promise<{ userId: string; role: string }[]>;
+  reviewers(): Promise<string[]>;
+}
+
+/** The notices of a message. Who is in several of them gets the first. */
+export async function noticesOf(message: Told, sources: Sources): Promise<Notice[]> {
+  switch (message.type) {
+    case "applications.advanced":
+    case "applications.decided":
+    case "applications.withdrawn":
+    case "applications.expired":
+      return ofApplication(message, await officers(sources, message.data.clubId), message.actor);
+    case "clubs.memberRefused": {
+      const { clubId, userId, applicationId, reason } = message.data;
+      const notice = about("application", applicationId, { clubId, personId: userId, reason });
+      const told = (await officers(sources, clubId)).all;
+      return [
+        ...(reason === "club" ? [notice("application.void", [userId])] : []),
+        notice("application.refused", others(told, message.actor)),
+      ];
+    }
+    case "reviews.opened": {
+      const { clubId, filedBy } = message.data;
+      const notice = about("review", message.aggregate.id, { clubId });
+      return [notice("review.opened", others(await sources.reviewers(), filedBy))];
+    }
+    case "reviews.decided": {
+      const { clubId, filedBy, decision, comment } = message.data;
+      const notice = about("club", clubId, { clubId, comment: comment || null }, "review");
+      return [notice(decision === "approved" ? "review.approved" : "review.rejected", [filedBy])];
+    }
+    case "clubs.statusChanged":
+    case "clubs.deleted":
+      return ofClub(message, sources);
+    case "clubs.memberLeft":
+    case "clubs.memberRoleChanged":
+    case "clubs.transferOffered":
+      return ofMember(message);
+    default:
+      return message satisfies never;
+  }
+}
+
+type Of<T extends Type> = Extract<Told, { type: T }>;
+
+interface Officers {
+  all: string[];
+  presidents: string[];
+}
+
+async function officers(sources: Sources, clubId: string): Promise<Officers> {
+  const all = await sources.officersOf(clubId);
+  return {
+    all: all.map(({ userId }) => userId),
+    presidents: all.filter(({ role }) => role === "president").map(({ userId }) => userId),
+  };
+}
+
+function ofApplication(
+  message: Of<
+    "applications.advanced" | "applications.decided" | "applications.withdrawn" | "applications.expired"
+  >,
+  { all, presidents }: Officers,
+  actor: string | null,
+): Notice[] {
+  const { clubId, applicantId } = message.data;
+  const values = { clubId, personId: applicantId };
+  const notice = about("application", message.aggregate.id, values);
+  switch (message.type) {
+    case "applications.advanced": {
+      const { first, stage } = message.data;
+      const deciders = others(stage === "president" ? presidents : all, actor);
+      return [
+        notice(first ? "application.underReview" : "application.advanced", [applicantId]),
+        notice(first ? "application.received" : "application.forwarded", deciders),
+      ];
+    }
+    case "applications.decided": {
+      const { status, by } = message.data;
+      const outcome = about("application", message.aggregate.id, { ...values, status });
+      return [
+        notice(status === "approved" ? "application.approved" : "application.rejected", [applicantId]),
+        outcome("application.outcome", others(all, by, actor)),
+      ];
+    }
+    case "applications.withdrawn":
+      return [notice("application.withdrawn", others(all, applicantId, actor))];
+    case "applications.expired":
+      return [notice("application.expired", [applicantId]), notice("application.lapsed", others(all, actor))];
+    default:
+      return message satisfies never;
+  }
+}
+
+/** A pending club that becomes active or is rejected is told by its review. */
+async function ofClub(
+  message: Of<"clubs.statusChanged" | "clubs.deleted">,
+  sources: Sources,
+): Promise<Notice[]> {
+  const clubId = message.aggregate.id;
+  if (message.type === "clubs.deleted") {
+    const told = others((await officers(sources, clubId)).all, message.actor);
+    return [about("club", clubId, { clubId })("club.deleted", told)];
+  }
+  const { from, to, reason, by } = message.data;
+  const suspended = to === "suspended";
+  if (!suspended && !(from === "suspended" && to === "active")) return [];
+  const notice = about("club", clubId, { clubId, comment: reason || null });
+  const told = others((await officers(sources, clubId)).all, by, message.actor);
+  return [notice(suspended ? "club.suspended" : "club.reactivated", told)];
+}
+
+function ofMember(
+  message: Of<"clubs.memberLeft" | "clubs.memberRoleChanged" | "clubs.transferOffered">,
+): Notice[] {
+  const { clubId, userId } = message.data;
+  switch (message.type) {
+    case "clubs.memberLeft": {
+      // Without somebody who did it they have left by themselves, or are erased.
+      const told = message.data.by ? others([userId], message.data.by) : [];
+      return [about("club", clubId, { clubId })("membership.removed", told)];
+    }
+    case "clubs.memberRoleChanged": {
+      const { role, by } = message.data;
+      const told = others([userId], by, message.actor);
+      return [about("club", clubId, { clubId, role })("membership.role", told)];
+    }
+    case "clubs.transferOffered": {
+      const { expiresAt } = message.data;
+      const told = others([userId], message.actor);
+      return [about("club", clubId, { clubId, expiresAt })("membership.offered", told)];
+    }
+    default:
+      return message satisfies never;
+  }
+}
+
+const KIND_OF = { application: "application", review: "review", club: "membership" } as const;
+
+/** Makes notices about one thing. */
+function about(type: Subject["type"], id: string, values: Values, kind: Notice["kind"] = KIND_OF[type]) {
+  return (event: EventName, to: string[]): Notice => ({ to, kind, event, subject: { type, id }, values });
+}
+
+function others(people: string[], ...doers: (string | null)[]): string[] {
+  return people.filter((person) => !doers.includes(person));
+}

@@ -1,0 +1,71 @@
+/** The embedded index of clubs: built anew beside the one that answers, and fed with changes all the while. */
+import { setImmediate } from "node:timers/promises";
+import { AppError } from "../../lib/errors.ts";
+import { SearchIndex } from "../../lib/search/index.ts";
+import type { SearchDocument } from "../../lib/search/index.ts";
+import type { ClubRecord } from "../clubs/clubs.contract.ts";
+
+const OPTIONS = {
+  fields: { name: 5, tags: 3, summary: 2, category: 1, description: 1 },
+  nameField: "name",
+};
+/** Milliseconds of building after which others have their turn. */
+const SLICE = 10;
+
+export class ClubIndex {
+  #serving: SearchIndex | null = null;
+  #building: { index: SearchIndex; done: Promise<number> } | null = null;
+
+  /** The index that answers. @throws UNAVAILABLE before the first build is done */
+  get current(): SearchIndex {
+    if (!this.#serving) throw new AppError("UNAVAILABLE", { retryAfter: 1 });
+    return this.#serving;
+  }
+
+  /**
+   * Takes a club in as it is now; one that is gone or not active goes out.
+   * @param version at which it is gone, where there is no record any more
+   */
+  apply(id: string, club: ClubRecord | null, version: number): void {
+    for (const index of [this.#serving, this.#building?.index]) {
+      if (!index) continue;
+      if (club?.status !== "active") index.remove(id, club?.version ?? version);
+      // What is counted changes without a new version.
+      else if (!index.put(documentOf(club))) index.setPopularity(id, club.memberCount);
+    }
+  }
+
+  /**
+   * Builds the index anew from pages of all active clubs and puts it in place of the present one; where that is under
+   * way already, waits for it. Changes that `apply` brings meanwhile are in it. When the pages fail, all stays as it was.
+   * @returns how many clubs are in it
+   */
+  rebuild(pages: () => AsyncIterable<ClubRecord[]>): Promise<number> {
+    if (this.#building) return this.#building.done;
+    const index = new SearchIndex(OPTIONS);
+    const done = this.#build(index, pages()).finally(() => (this.#building = null));
+    this.#building = { index, done };
+    return done;
+  }
+
+  async #build(index: SearchIndex, pages: AsyncIterable<ClubRecord[]>): Promise<number> {
+    for await (const page of pages) {
+      let begun = performance.now();
+      for (const club of page) {
+        // A version that a message has brought, or taken out, is kept.
+        index.put(documentOf(club));
+        if (performance.now() - begun < SLICE) continue;
+        await setImmediate();
+        begun = performance.now();
+      }
+    }
+    this.#serving = index;
+    return index.size;
+  }
+}
+
+function documentOf(club: ClubRecord): SearchDocument {
+  const { id, version, name, summary, description, category, tags, memberCount, createdAt } = club;
+  const fields = { name, summary, description, category };
+  return { id, version, fields, tags, category, popularity: memberCount, createdAt };
+}
