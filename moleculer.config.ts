@@ -8,6 +8,7 @@ import type { BrokerOptions, Middleware, ServiceSchema } from "moleculer";
 import { Registry } from "prom-client";
 import { Verifier } from "./lib/keys.ts";
 import type { JwkSet } from "./lib/keys.ts";
+import { redisTarget } from "./lib/redis.ts";
 import { checkNode, readEnvironment, readSettings } from "./lib/settings.ts";
 import type { Settings } from "./lib/settings.ts";
 import { authorize } from "./middlewares/authorize.ts";
@@ -132,39 +133,9 @@ function cacherOf(settings: Settings): BrokerOptions["cacher"] {
 }
 
 function redisCacher(url: string): BrokerOptions["cacher"] {
-  const common = {
-    commandTimeout: 250,
-    connectTimeout: 1_000,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 1,
-  };
-  const cluster = url.startsWith("redis-cluster://");
-  const options = cluster
-    ? {
-        cluster: {
-          nodes: url.replace("redis-cluster://", "").split(",").map(hostAndPort),
-          options: { redisOptions: common },
-        },
-      }
-    : { redis: { ...common, ...redisAddress(url) } };
-  return { type: "Redis", options: { ttl: 30, pingInterval: 0, ...options } } as BrokerOptions["cacher"];
-}
-
-function hostAndPort(text: string): { host: string; port: number } {
-  const [host, port] = text.split(":");
-  return { host: host as string, port: Number(port ?? 6379) };
-}
-
-function redisAddress(url: string): object {
-  const { hostname: host, port, username, password, pathname, protocol } = new URL(url);
-  return {
-    host,
-    port: Number(port || 6379),
-    ...(username && { username: decodeURIComponent(username) }),
-    ...(password && { password: decodeURIComponent(password) }),
-    db: Number(pathname.slice(1) || 0),
-    ...(protocol === "rediss:" && { tls: {} }),
-  };
+  const { nodes, options } = redisTarget(url);
+  const connection = nodes ? { cluster: { nodes, options: { redisOptions: options } } } : { redis: options };
+  return { type: "Redis", options: { ttl: 30, pingInterval: 0, ...connection } } as BrokerOptions["cacher"];
 }
 
 /** The runtime of a node; it ties itself to the broker that is made with its options. */

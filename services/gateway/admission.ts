@@ -1,0 +1,45 @@
+/**
+ * Whether a request of a known route goes on, in the order that the contract promises: per-address 429, 401, per-user
+ * 429, 503. Only then is its body looked at.
+ */
+import { AppError } from "../../lib/errors.ts";
+import { TokenError } from "../../lib/keys.ts";
+import type { Claims } from "../../lib/keys.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Gateway } from "./gateway.ts";
+import { countAddress, countUser } from "./limits.ts";
+import { retryAfter } from "./overload.ts";
+import type { Operation } from "./routes.ts";
+
+/** Admits the request and notes whose it is, or throws the refusal. */
+export async function admit(exchange: Exchange, operation: Operation): Promise<void> {
+  const { gateway, req } = exchange;
+  const { limits, overload } = gateway;
+  const token = bearerOf(req.headers.authorization);
+  const claims = token === null ? null : (gateway.verifier.cached(token) ?? (await verify(gateway, token)));
+  const user = claims && !gateway.revocations.has(claims.sid) ? claims.sub : null;
+  if (operation.contract.authLimit) countAddress(exchange, limits.auth);
+  else if (user === null) countAddress(exchange, limits.anonymous);
+  if (user === null && token !== null) throw new AppError("INVALID_TOKEN");
+  if (user === null && operation.needsUser) throw new AppError("UNAUTHENTICATED");
+  exchange.user = user;
+  exchange.passport = token;
+  if (user !== null && !operation.contract.authLimit) countUser(exchange, limits.user, user);
+  if (!overload.admits(operation.priority)) throw new AppError("OVERLOADED", { retryAfter: retryAfter() });
+}
+
+/** The token of `Authorization: Bearer`, which may be empty; null without one. */
+function bearerOf(header: string | undefined): string | null {
+  if (header === undefined || header.slice(0, 6).toLowerCase() !== "bearer") return null;
+  return header.slice(6).trim();
+}
+
+/** The claims of a token; null for one that is not ours. */
+async function verify(gateway: Gateway, token: string): Promise<Claims | null> {
+  try {
+    return await gateway.verifier.verify(token);
+  } catch (error) {
+    if (error instanceof TokenError) return null;
+    throw new AppError("UNAVAILABLE", { retryAfter: 2 });
+  }
+}

@@ -1,0 +1,48 @@
+/** The public gateway. `/admin/*` is the admin gateway's alone. */
+import type { ServiceSchema, ServiceSettingSchema } from "moleculer";
+import { runtimeOf } from "../../mixins/runtime.ts";
+import { Gateway } from "./gateway.ts";
+import type { GatewayRequest, GatewayResponse } from "./exchange.ts";
+import { THRESHOLDS } from "./overload.ts";
+import type { Thresholds } from "./overload.ts";
+import { webGateway } from "./web.ts";
+import type { WebService } from "./web.ts";
+
+/** Whether a path is one of the public gateway's. */
+export const isPublic = (path: string): boolean => !path.startsWith("/admin/");
+
+interface ApiSettings extends ServiceSettingSchema {
+  thresholds: Thresholds;
+}
+
+const service: ServiceSchema<ApiSettings> & ThisType<WebService & { settings: ApiSettings }> = {
+  name: "api",
+  mixins: [webGateway],
+  settings: { thresholds: THRESHOLDS },
+
+  events: {
+    "sessions.revoked"(ctx: { params: { sids?: unknown } }) {
+      this.gateway.revocations.add(ctx.params.sids);
+    },
+  },
+
+  async started() {
+    const runtime = runtimeOf(this.broker);
+    this.gateway = new Gateway(this.broker, runtime, this.logger, {
+      name: "api",
+      serves: isPublic,
+      port: runtime.settings.port,
+      portVariable: "PORT",
+      thresholds: this.settings.thresholds,
+    });
+    await this.gateway.start((req: GatewayRequest, res: GatewayResponse) => {
+      this.httpHandler(req, res);
+    });
+  },
+
+  async stopped() {
+    this.gateway?.stop();
+  },
+};
+
+export default service;

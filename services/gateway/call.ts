@@ -1,0 +1,47 @@
+/** From an admitted request to its action's answer. */
+import type { Context } from "moleculer";
+import type { FieldError } from "../../lib/errors.ts";
+import type { Headers } from "../../lib/implement.ts";
+import { succeed } from "./answers.ts";
+import type { Chosen } from "./answers.ts";
+import { readBody } from "./body.ts";
+import { checkKey, versionOf } from "./conditions.ts";
+import type { Exchange } from "./exchange.ts";
+import { gather } from "./params.ts";
+import type { Operation } from "./routes.ts";
+
+const DEVICE_LENGTH = 200;
+
+/** Calls the action by its name, so that the broker chooses the node, and sends what it answers. */
+export async function callAction(exchange: Exchange, operation: Operation, action: string): Promise<void> {
+  const { req, res, query } = exchange;
+  const ctx: Context<unknown, Chosen> = req.$ctx as Context<unknown, Chosen>;
+  // RFC 9110 gives the body of a GET no meaning.
+  const body = operation.method === "GET" ? undefined : await readBody(req, res);
+  const errors: FieldError[] = [];
+  const params = gather(operation.form, req.$params.params, query, body, errors);
+  const headers = headersOf(exchange, operation, errors);
+  if (errors.length > 0) headers.formErrors = errors;
+  const data: unknown = await ctx.call(action, params, { headers });
+  succeed(exchange, operation, data, ctx.meta);
+}
+
+function headersOf(exchange: Exchange, operation: Operation, errors: FieldError[]): Headers {
+  const { req, user, passport, path } = exchange;
+  const { method, contract } = operation;
+  const headers: Headers = { lang: exchange.language, edge: true };
+  if (passport !== null) headers.passport = passport;
+  const ifMatch = versionOf(req.headers["if-match"]);
+  if (ifMatch !== undefined) headers.ifMatch = ifMatch;
+  const key = req.headers["idempotency-key"] as string | undefined;
+  if (key !== undefined && method === "POST" && user !== null && !contract.secret) {
+    checkKey(key, errors);
+    headers.idempotency = { key, method, path };
+  }
+  if (contract.client)
+    headers.client = {
+      address: exchange.address.text,
+      device: (req.headers["user-agent"] ?? "").slice(0, DEVICE_LENGTH),
+    };
+  return headers;
+}

@@ -1,0 +1,100 @@
+/** One request and its answer. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Context } from "moleculer";
+import type { Language } from "../../lib/declare.ts";
+import { newId } from "../../lib/ids.ts";
+import type { Address } from "./address.ts";
+import { addCors } from "./cors.ts";
+import type { Gateway } from "./gateway.ts";
+import { languageOf } from "./language.ts";
+import type { Operation } from "./routes.ts";
+
+/** A request as moleculer-web hands it on. */
+export type GatewayRequest = IncomingMessage & {
+  exchange: Exchange;
+  $ctx: Context;
+  $params: { params: Record<string, string> };
+};
+export type GatewayResponse = ServerResponse & { exchange: Exchange };
+
+const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+const CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'";
+const A_YEAR = "max-age=31536000";
+
+export class Exchange {
+  readonly gateway: Gateway;
+  readonly req: GatewayRequest;
+  readonly res: GatewayResponse;
+  readonly startedAt = performance.now();
+  readonly requestId: string;
+  readonly language: Language;
+  readonly address: Address;
+  /** As it came, without a slash at the end. */
+  readonly path: string;
+  readonly query: string;
+  operation: Operation | null = null;
+  /** The caller and their token, once it is verified. */
+  user: string | null = null;
+  passport: string | null = null;
+  /** Of the body that was sent. */
+  bytes = 0;
+
+  /** Sets what every answer carries, whatever comes of the request. */
+  constructor(gateway: Gateway, req: GatewayRequest, res: GatewayResponse) {
+    this.gateway = gateway;
+    this.req = req;
+    this.res = res;
+    req.exchange = this;
+    res.exchange = this;
+    const { headers } = req;
+    const url = req.url as string;
+    const mark = url.indexOf("?");
+    const path = mark < 0 ? url : url.slice(0, mark);
+    this.path = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+    this.query = mark < 0 ? "" : url.slice(mark + 1);
+    const given = headers["x-request-id"];
+    this.requestId = typeof given === "string" && REQUEST_ID.test(given) ? given : newId();
+    this.language = languageOf(headers["accept-language"]);
+    const peer = gateway.addresses.peer(req.socket.remoteAddress);
+    this.address = gateway.addresses.client(peer, joined(headers["x-forwarded-for"]));
+    res.setHeader("X-Request-Id", this.requestId);
+    res.setHeader("X-Content-Type-Options", "nosniff");
+    res.setHeader("Content-Security-Policy", CONTENT_POLICY);
+    res.setHeader("Referrer-Policy", "no-referrer");
+    res.setHeader("Vary", gateway.vary);
+    if (peer.trusted && isHttps(headers["x-forwarded-proto"]))
+      res.setHeader("Strict-Transport-Security", A_YEAR);
+    if (headers.origin) addCors(this, headers.origin);
+  }
+
+  /** Ends the request; to a HEAD without the body. */
+  send(status: number, type?: string, body?: string | Buffer): void {
+    const { req, res } = this;
+    if (res.headersSent) return;
+    res.statusCode = status;
+    if (this.gateway.draining) res.setHeader("Connection", "close");
+    if (type === undefined || body === undefined) {
+      if (status !== 204 && status !== 304) res.setHeader("Content-Length", 0);
+      res.end();
+      return;
+    }
+    const length = Buffer.byteLength(body);
+    res.setHeader("Content-Type", type);
+    res.setHeader("Content-Length", length);
+    if (req.method === "HEAD") {
+      res.end();
+    } else {
+      this.bytes = length;
+      res.end(body);
+    }
+  }
+}
+
+function joined(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(",") : header;
+}
+
+/** The hop nearest to us stands last. */
+function isHttps(forwardedProto: string | string[] | undefined): boolean {
+  return joined(forwardedProto)?.split(",").at(-1)?.trim().toLowerCase() === "https";
+}

@@ -1,0 +1,143 @@
+/** A gateway's parts, from the runtime of its node. */
+import type { Server } from "node:http";
+import type { Logger, ServiceBroker } from "moleculer";
+import type { Verifier } from "../../lib/keys.ts";
+import { listen } from "../../middlewares/health.ts";
+import type { Runtime } from "../../mixins/runtime.ts";
+import { Addresses } from "./address.ts";
+import { docsPages } from "./docs.ts";
+import { drain } from "./drain.ts";
+import { Exchange } from "./exchange.ts";
+import type { GatewayRequest, GatewayResponse } from "./exchange.ts";
+import { openLimits } from "./limits.ts";
+import type { Limits } from "./limits.ts";
+import { Overload } from "./overload.ts";
+import type { Thresholds } from "./overload.ts";
+import { Recorder } from "./recorder.ts";
+import { Revocations } from "./revocations.ts";
+import type { Revoked } from "./revocations.ts";
+import { Routes } from "./routes.ts";
+import { makeServer } from "./server.ts";
+
+/** How long the first readiness waits for the services that are routed to. */
+const WAIT_MS = 30_000;
+const POLL_MS = 100;
+const LOGGED = new Set(["trace", "debug", "info"]);
+
+export interface GatewayOptions {
+  name: string;
+  /** Of which paths. */
+  serves: (path: string) => boolean;
+  port: number;
+  /** The setting that names the port. */
+  portVariable: string;
+  thresholds?: Thresholds;
+}
+
+export class Gateway {
+  readonly log: Logger;
+  readonly routes: Routes;
+  readonly verifier: Verifier;
+  readonly addresses: Addresses;
+  readonly overload: Overload;
+  readonly limits: Limits;
+  readonly revocations: Revocations;
+  readonly origins: ReadonlySet<string>;
+  readonly vary: string;
+  draining = false;
+  readonly #runtime: Runtime;
+  readonly #broker: ServiceBroker;
+  readonly #options: GatewayOptions;
+  readonly #recorder: Recorder;
+  readonly #closeLimits: () => void;
+  #server: Server | null = null;
+  #waiting: NodeJS.Timeout | undefined;
+
+  constructor(broker: ServiceBroker, runtime: Runtime, log: Logger, options: GatewayOptions) {
+    const { settings, contracts, readiness } = runtime;
+    this.#broker = broker;
+    this.#runtime = runtime;
+    this.#options = options;
+    this.log = log;
+    this.routes = new Routes(contracts, options.serves, docsPages(contracts, options.serves));
+    this.verifier = runtime.verifier;
+    this.addresses = new Addresses(settings.trustedProxies, settings.campusNetworks);
+    this.overload = new Overload(options.thresholds);
+    ({ limits: this.limits, close: this.#closeLimits } = openLimits(runtime, log));
+    this.origins = new Set(settings.corsOrigins);
+    this.vary = `Authorization, Accept-Language${this.origins.size > 0 ? ", Origin" : ""}`;
+    this.#recorder = new Recorder(runtime.metrics, LOGGED.has(settings.logLevel) ? log : null);
+    this.revocations = new Revocations({
+      pull: (since) => this.#pull(since),
+      ready: () => readiness.clear(`${options.name}: sessions`),
+      warn: (text) => log.warn(text),
+    });
+  }
+
+  /** Counts a request in until its answer is out, and sets what every answer carries. */
+  begin(req: GatewayRequest, res: GatewayResponse): Exchange {
+    this.overload.inFlight += 1;
+    res.once("close", ended);
+    return new Exchange(this, req, res);
+  }
+
+  end(exchange: Exchange): void {
+    this.overload.inFlight -= 1;
+    this.#recorder.record(exchange);
+  }
+
+  /** Listens; ready when the services that it routes to are there, or after 30 s with what there is. */
+  async start(handle: (req: GatewayRequest, res: GatewayResponse) => void): Promise<void> {
+    const { settings, readiness, ports, drains } = this.#runtime;
+    const { name, port, portVariable } = this.#options;
+    readiness.block(`${name}: sessions`, "the revoked sessions are not known yet");
+    readiness.block(`${name}: services`, "waits for the services that it routes to");
+    // The handler adds what its types name to node's own objects.
+    const server = makeServer((req, res) => handle(req as GatewayRequest, res as GatewayResponse));
+    this.#server = server;
+    drains.push(() => {
+      this.draining = true;
+      return drain(server);
+    });
+    ports.set(name, await listen(server, port, settings.host, portVariable));
+    this.overload.start();
+    this.revocations.start();
+    this.#wait(Date.now() + WAIT_MS);
+  }
+
+  stop(): void {
+    clearTimeout(this.#waiting);
+    this.revocations.stop();
+    this.overload.stop();
+    this.#closeLimits();
+    this.#server?.closeAllConnections();
+    this.#server?.close();
+  }
+
+  #wait(until: number): void {
+    const missing = this.#missing();
+    if (missing.length > 0 && Date.now() < until) {
+      this.#waiting = setTimeout(() => this.#wait(until), POLL_MS).unref();
+      return;
+    }
+    if (missing.length > 0) this.log.warn("Ready without some services", { missing });
+    this.#runtime.readiness.clear(`${this.#options.name}: services`);
+  }
+
+  #missing(): string[] {
+    const { actions } = this.#broker.registry;
+    const names = this.routes.operations.flatMap(({ action }) => action ?? []);
+    return names.filter((name) => !actions.isAvailable(name));
+  }
+
+  async #pull(since: number): Promise<Revoked | null> {
+    // Asked beforehand, since the broker warns at each call of what is not there.
+    if (!this.#broker.registry.actions.isAvailable("sessions.revokedSince")) return null;
+    return this.#broker.call<Revoked, { since: number }>("sessions.revokedSince", { since });
+  }
+}
+
+/** One function for all responses, and not a closure for each. */
+function ended(this: GatewayResponse): void {
+  this.exchange.gateway.end(this.exchange);
+}

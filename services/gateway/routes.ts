@@ -1,0 +1,121 @@
+/** The routes of the contracts in one radix tree of paths; a path's methods are looked up at its leaf. */
+import findMyWay from "find-my-way";
+import type { ActionContract } from "../../lib/declare.ts";
+import { routeOf, statusOf } from "../../lib/declare.ts";
+import { AppError } from "../../lib/errors.ts";
+import type { Runtime } from "../../mixins/runtime.ts";
+import type { Exchange } from "./exchange.ts";
+import { formOf } from "./params.ts";
+import type { Form } from "./params.ts";
+import type { Priority } from "./overload.ts";
+
+/** A method of a path, with all that follows from its contract; made once. moleculer-web takes it for an alias. */
+export interface Operation {
+  method: string;
+  /** The template, `/clubs/:id`. */
+  path: string;
+  /** `GET /clubs/:id`, for logs and metrics. */
+  label: string;
+  /** Full name of the action that answers; null where the gateway does (`page`). */
+  action: string | null;
+  page?: (exchange: Exchange) => void | Promise<void>;
+  contract: ActionContract;
+  status: number;
+  needsUser: boolean;
+  priority: Priority;
+  form: Form;
+  /** A creation whose result has an address of its own: this path and its id. */
+  locates: boolean;
+  /** moleculer-web's route. */
+  route: unknown;
+}
+
+/** A page that the gateway itself answers. */
+export interface Page {
+  path: string;
+  answer: (exchange: Exchange) => void | Promise<void>;
+}
+
+interface Resource {
+  methods: Map<string, Operation>;
+  allow: string;
+}
+
+/** Longer than any request line that node takes, so that a long id is a wrong one (422) and no unknown route. */
+const MAX_PARAM_LENGTH = 16_384;
+
+export class Routes {
+  readonly operations: Operation[];
+  readonly #tree = findMyWay({ maxParamLength: MAX_PARAM_LENGTH });
+
+  /** The routes of the contracts that `serves` says, and the gateway's own pages; throws when two are the same. */
+  constructor(contracts: Runtime["contracts"], serves: (path: string) => boolean, pages: Page[]) {
+    const published = [...contracts].filter(([, { rest }]) => rest && serves(routeOf(rest).path));
+    const labels = new Set(published.map(([, { rest }]) => rest));
+    this.operations = [
+      ...published.map(([action, contract]) => operationOf(action, contract, labels)),
+      ...pages.map(pageOperation),
+    ];
+    for (const [path, operations] of Map.groupBy(this.operations, (each) => each.path))
+      this.#tree.on("GET", path, nothing, resourceOf(operations));
+  }
+
+  /** The operation and the decoded path parameters; throws a 404, or a 405 that knows what is allowed. */
+  find(method: string, path: string): { alias: Operation; params: Record<string, string> } {
+    const found = this.#find(path);
+    if (!found) throw new AppError("ROUTE_NOT_FOUND");
+    const alias = found.resource.methods.get(method === "HEAD" ? "GET" : method);
+    if (!alias) throw new AppError("METHOD_NOT_ALLOWED", { allow: found.resource.allow });
+    return { alias, params: found.params };
+  }
+
+  /** The methods of a path for `Allow`; null when the path is unknown. */
+  allow(path: string): string | null {
+    return this.#find(path)?.resource.allow ?? null;
+  }
+
+  #find(path: string): { resource: Resource; params: Record<string, string> } | null {
+    // What cannot be decoded is taken as it stands: a known route with a malformed id.
+    const found = this.#tree.find("GET", path) ?? this.#tree.find("GET", path.replaceAll("%", "%25"));
+    // find-my-way types `store` as any and parameters as optional, which only its optional segments are.
+    return found && { resource: found.store as Resource, params: found.params as Record<string, string> };
+  }
+}
+
+function nothing(): void {
+  // find-my-way wants a handler; what is looked up is the store beside it.
+}
+
+function resourceOf(operations: Operation[]): Resource {
+  const methods = new Map<string, Operation>();
+  for (const each of operations) {
+    if (methods.has(each.method)) throw new Error(`Two actions answer ${each.label}.`);
+    methods.set(each.method, each);
+  }
+  const names = [...methods.keys()].flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+  return { methods, allow: [...names, "OPTIONS"].join(", ") };
+}
+
+function operationOf(action: string, contract: ActionContract, labels: Set<string | undefined>): Operation {
+  const label = contract.rest as string;
+  const { method, path } = routeOf(label);
+  const { access } = contract;
+  return {
+    method,
+    path,
+    label,
+    action,
+    contract,
+    status: statusOf(contract),
+    needsUser: access !== "any" && !(typeof access === "object" && access.anonymous),
+    priority: contract.priority ?? "normal",
+    form: formOf(contract),
+    locates: method === "POST" && labels.has(`GET ${path}/:id`),
+    route: null,
+  };
+}
+
+function pageOperation({ path, answer }: Page): Operation {
+  const contract: ActionContract = { rest: `GET ${path}`, access: "any" };
+  return { ...operationOf("", contract, new Set()), action: null, page: answer };
+}

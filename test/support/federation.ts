@@ -1,0 +1,188 @@
+/** A federation, or some of its domains, in this process: embedded stores in a folder of its own, real HTTP. */
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ServiceBroker } from "moleculer";
+import { readSettings } from "../../lib/settings.ts";
+import { runtimeOf } from "../../mixins/runtime.ts";
+import { createNode, DOMAINS } from "../../moleculer.config.ts";
+import { contractCheck } from "./contract-check.ts";
+import { Client } from "./http.ts";
+import type { Answer, RequestOptions } from "./http.ts";
+
+export interface Person {
+  id: string;
+  token: string;
+  refreshToken: string;
+  username: string;
+  email: string;
+  password: string;
+}
+
+const ADMIN = { email: "admin@example.edu", password: "correct horse battery" };
+const PASSWORD = "a long enough passphrase";
+const READY_MS = 40_000;
+const EVENTUALLY_MS = 10_000;
+
+export interface FederationOptions {
+  domains?: readonly string[];
+  /** Over the defaults: free ports, no limits, logs of errors. DATA_DIR, where given, is left behind at the end. */
+  env?: Record<string, string>;
+}
+
+export class Federation {
+  readonly url: string;
+  readonly broker: ServiceBroker;
+  readonly #client: Client;
+  readonly #check: ReturnType<typeof contractCheck>;
+  readonly #clean: () => Promise<void>;
+
+  constructor(broker: ServiceBroker, clean: () => Promise<void>) {
+    const { ports, contracts } = runtimeOf(broker);
+    this.broker = broker;
+    this.url = `http://127.0.0.1:${ports.get("api")}`;
+    this.#client = new Client(this.url);
+    this.#check = contractCheck(contracts);
+    this.#clean = clean;
+  }
+
+  /** A request; throws when the answer of a known route departs from its contract. */
+  async call<T = unknown>(method: string, target: string, options: RequestOptions = {}): Promise<Answer<T>> {
+    const answer = await this.#client.send<T>(method, target, options);
+    this.#check(method, target, answer);
+    return answer;
+  }
+
+  /** The body of a request that must not be refused. */
+  async ok<T = unknown>(method: string, target: string, options: RequestOptions = {}): Promise<T> {
+    const { status, body } = await this.call<T>(method, target, options);
+    if (status >= 400) throw new Error(`${method} ${target}: ${status} ${JSON.stringify(body)}`);
+    return body;
+  }
+
+  /** Somebody new, signed in; `username` must not be taken. */
+  async register(username = `person-${randomBytes(6).toString("hex")}`): Promise<Person> {
+    const email = `${randomBytes(6).toString("hex")}@example.edu`;
+    const made = await this.ok<Tokens>("POST", "/auth/register", {
+      body: { username, email, password: PASSWORD },
+    });
+    return { ...signedIn(made), username, email, password: PASSWORD };
+  }
+
+  /** The first administrator, signed in anew. */
+  async admin(): Promise<Pick<Person, "id" | "token" | "refreshToken">> {
+    const body = { login: ADMIN.email, password: ADMIN.password };
+    return signedIn(await this.ok<Tokens>("POST", "/auth/login", { body }));
+  }
+
+  /** An active club of `president`, approved by `reviewer`, who has that role; its id. */
+  async foundClub(
+    president: Caller,
+    reviewer: Caller,
+    fields: Record<string, unknown> = {},
+  ): Promise<string> {
+    const [category] = await this.ok<{ slug: string }[]>("GET", "/categories");
+    const name = `Club ${randomBytes(6).toString("hex")}`;
+    const body = { name, summary: "A club.", category: category?.slug, ...fields };
+    const { id } = await this.ok<{ id: string }>("POST", "/clubs", { token: president.token, body });
+    const { token } = reviewer;
+    const task = await eventually(async () => {
+      const { items } = await this.ok<{ items: { id: string; clubId: string }[] }>(
+        "GET",
+        "/reviews?status=open&limit=100",
+        { token },
+      );
+      return items.find((each) => each.clubId === id);
+    });
+    await this.ok("POST", `/reviews/${task.id}/claim`, { token });
+    await this.ok("POST", `/reviews/${task.id}/decision`, { token, body: { decision: "approve" } });
+    await eventually(async () => {
+      const club = await this.ok<{ status: string }>("GET", `/clubs/${id}`, { token: president.token });
+      return club.status === "active" || undefined;
+    });
+    return id;
+  }
+
+  /** Makes `person` a member of the club, by an application that `president` approves. */
+  async join(club: string, person: Caller, president: Caller): Promise<void> {
+    const { application } = await this.ok<{ application: { id: string } }>(
+      "POST",
+      `/clubs/${club}/applications`,
+      { token: person.token, body: {} },
+    );
+    const body = { decision: "approve" };
+    await this.ok("POST", `/applications/${application.id}/decision`, { token: president.token, body });
+    await eventually(async () => {
+      const { myRole } = await this.ok<{ myRole?: string }>("GET", `/clubs/${club}`, { token: person.token });
+      return myRole ?? undefined;
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#client.close();
+    await this.broker.stop();
+    await this.#clean();
+  }
+}
+
+export type Caller = Pick<Person, "id" | "token">;
+
+interface Tokens {
+  user: { id: string };
+  accessToken: string;
+  refreshToken: string;
+}
+
+function signedIn({ user, accessToken, refreshToken }: Tokens) {
+  return { id: user.id, token: accessToken, refreshToken };
+}
+
+/** Starts the domains named, or all, and waits until the node is ready. */
+export async function startFederation({
+  domains = DOMAINS,
+  env = {},
+}: FederationOptions = {}): Promise<Federation> {
+  const own = env["DATA_DIR"] === undefined ? await mkdtemp(path.join(tmpdir(), "federation-")) : null;
+  const settings = readSettings({
+    ...(own && { DATA_DIR: own }),
+    PORT: "0",
+    ADMIN_PORT: "0",
+    HEALTH_PORT: "0",
+    RATE_LIMIT_ANONYMOUS: "0",
+    RATE_LIMIT_USER: "0",
+    RATE_LIMIT_AUTH: "0",
+    ADMIN_EMAIL: ADMIN.email,
+    ADMIN_PASSWORD: ADMIN.password,
+    LOG_LEVEL: "error",
+    LOG_FORMAT: "json",
+    ...env,
+  });
+  const broker = await createNode(settings, domains);
+  await broker.start();
+  const { readiness } = runtimeOf(broker);
+  await eventually(
+    async () => readiness.ready || undefined,
+    READY_MS,
+    () => JSON.stringify(readiness.reasons),
+  );
+  return new Federation(broker, async () => {
+    if (own) await rm(own, { recursive: true, force: true });
+  });
+}
+
+/** What `attempt` gives once it is no longer undefined; throws after a time, with `why`. */
+export async function eventually<T>(
+  attempt: () => Promise<T | undefined>,
+  ms = EVENTUALLY_MS,
+  why: () => string = () => "",
+): Promise<T> {
+  const until = Date.now() + ms;
+  for (;;) {
+    const value = await attempt();
+    if (value !== undefined) return value;
+    if (Date.now() > until) throw new Error(`It did not happen within ${ms} ms. ${why()}`);
+    await sleep(20);
+  }
+}
