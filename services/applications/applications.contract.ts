@@ -97,7 +97,7 @@ export const applications = declare("applications", {
     params: T.Object({ id: Id, decision: Decision, comment: T.Optional(Nullable(Comment)) }),
     returns: Application,
     access: { application: "decider" },
-    errors: ["ALREADY_DECIDED", "CLUB_NOT_ACTIVE"],
+    errors: ["ALREADY_DECIDED", "CLUB_NOT_ACTIVE", "COMMENT_REQUIRED"],
     priority: "high",
   },
   decideMany: {
@@ -139,17 +139,28 @@ export const applications = declare("applications", {
     }),
     returns: T.Object({
       verdict: OneOf(["yes", "forbidden", "hidden", "missing"]),
-      grant: T.Object({ role: T.Optional(Nullable(OneOf(["president", "officer", "member"]))) }),
+      grant: T.Object({
+        role: T.Optional(Nullable(OneOf(["president", "officer", "member"]))),
+        /** How many stages were passed when this was asked. */
+        passed: T.Optional(T.Integer()),
+      }),
     }),
     access: "service",
     safe: true,
   },
   /** Starts the review of a submitted application: stages and expiry are fixed, the officers told. */
   onSubmitted: { params: AnyEnvelope, access: "service", consumes: ["applications.submitted"] },
+  /** Open ones expire with their club and wait while it is suspended; an approved one stands in for its membership until that is made or refused. */
   onClubChanged: {
     params: AnyEnvelope,
     access: "service",
-    consumes: ["clubs.deleted", "clubs.memberRefused"],
+    consumes: [
+      "clubs.deleted",
+      "clubs.statusChanged",
+      "clubs.memberJoined",
+      "clubs.memberLeft",
+      "clubs.memberRefused",
+    ],
   },
   onUserErased: { params: AnyEnvelope, access: "service", consumes: ["users.erased"] },
   exportUser: {
@@ -217,7 +228,7 @@ export const reviews = declare("reviews", {
     params: T.Object({ id: Id, decision: Decision, comment: T.Optional(Nullable(Comment)) }),
     returns: ReviewTask,
     access: "reviewer",
-    errors: ["ALREADY_CLAIMED", "ALREADY_DECIDED", "NOT_CLAIMED", "SELF_REVIEW"],
+    errors: ["ALREADY_CLAIMED", "ALREADY_DECIDED", "COMMENT_REQUIRED", "NOT_CLAIMED", "SELF_REVIEW"],
     priority: "high",
   },
   /** Opens the review task of a new club; a step of the saga, idempotent by `sagaStep`; refused after `undoOpen`. */
