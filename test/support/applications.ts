@@ -135,6 +135,9 @@ export function message(
   return { id: newId(), type, at, aggregate, actor: null, requestId: null, data };
 }
 
+/** Settings of each stand that starts, over those of an embedded one; the tests with servers set it. */
+export const environment = { next: async (): Promise<Record<string, string>> => ({}) };
+
 export async function startStand(): Promise<Stand> {
   const dataDir = await mkdtemp(path.join(tmpdir(), "applications-"));
   const settings = readSettings({
@@ -143,6 +146,7 @@ export async function startStand(): Promise<Stand> {
     HEALTH_PORT: "0",
     LOG_LEVEL: "fatal",
     LOG_FORMAT: "json",
+    ...(await environment.next()),
   });
   const world: World = {
     clubs: new Map(),
