@@ -1,7 +1,7 @@
 import { Type as T } from "typebox";
-import { declare } from "../../lib/declare.ts";
-import { Id, LanguageTag, List, Nullable, Text, Time } from "../../lib/types.ts";
-import { OwnUser } from "./users.contract.ts";
+import { declare, EnvelopeOf } from "../../lib/declare.ts";
+import { Id, LanguageTag, List, Nullable, Page, Text, Time } from "../../lib/types.ts";
+import { OwnUser, userMessages } from "./users.contract.ts";
 
 /** Latin letters (lowered), digits, `_ . -`, and Chinese characters. */
 const Username = T.String({
@@ -14,7 +14,8 @@ const Email = T.String({
   "x-text": "line",
   minLength: 3,
   maxLength: 254,
-  pattern: '^[^\\s@<>"(),:;\\\\]+@[^\\s@<>"(),:;\\\\]+$',
+  // What mails can be sent to (lib/mail.ts).
+  pattern: '^[^\\s\\p{C}<>()[\\],;:"\\\\@]+@[^\\s\\p{C}<>(),;:"\\\\@]+$',
 });
 /** Length is checked by the password rules, after NFC. A bound keeps hashing cheap. */
 const Password = T.String({ minLength: 10, maxLength: 128 });
@@ -130,12 +131,19 @@ export const auth = declare("auth", {
     access: "any",
     priority: "high",
   },
+  /** Hands a mail about an account over to `mail.send`; the relay repeats it until it is taken. */
+  onMailDue: {
+    params: EnvelopeOf(userMessages["users.mailDue"]),
+    access: "service",
+    consumes: ["users.mailDue"],
+  },
 });
 
 export const sessions = declare("sessions", {
   list: {
     rest: "GET /auth/sessions",
-    summary: { en: "My sessions", "zh-CN": "我的登录会话" },
+    summary: { en: "My sessions, newest first", "zh-CN": "我的登录会话" },
+    params: T.Object({ ...Page }),
     returns: List(
       T.Object({
         id: Id,
@@ -170,5 +178,26 @@ export const sessions = declare("sessions", {
     returns: Nullable(T.Integer()),
     access: "service",
     safe: true,
+  },
+  /** For operators: open sessions of a user, who is named by id, user name or e-mail; times in milliseconds. */
+  ofUser: {
+    params: T.Object({ user: T.String() }),
+    returns: T.Array(
+      T.Object({
+        id: Id,
+        device: T.String(),
+        address: Nullable(T.String()),
+        createdAt: T.Integer(),
+        lastUsedAt: T.Integer(),
+      }),
+    ),
+    access: "service",
+    safe: true,
+  },
+  /** For operators: ends all sessions of a user and says how many. */
+  endOfUser: {
+    params: T.Object({ user: T.String() }),
+    returns: T.Object({ ended: T.Integer() }),
+    access: "service",
   },
 });

@@ -14,6 +14,8 @@ import {
 } from "../../lib/types.ts";
 
 export const ROLES = ["student", "reviewer", "moderator", "admin"] as const;
+/** Roles that are given; `student` everybody has. */
+export const GIVEN_ROLES = ["reviewer", "moderator", "admin"] as const;
 const RoleName = OneOf(ROLES);
 
 /** What one sees of oneself, and an administrator of everyone. */
@@ -96,7 +98,7 @@ export const users = declare("users", {
     summary: { en: "Erase my account", "zh-CN": "注销我的账号" },
     params: T.Object({ password: T.String({ maxLength: 1000 }) }),
     access: "user",
-    errors: ["WRONG_PASSWORD", "CLUB_NEEDS_PRESIDENT", "LAST_ADMIN"],
+    errors: ["WRONG_PASSWORD", "CLUB_NEEDS_PRESIDENT", "LAST_ADMIN", "OVERLOADED"],
   },
   get: {
     rest: "GET /users/:id",
@@ -107,7 +109,7 @@ export const users = declare("users", {
   },
   list: {
     rest: "GET /users",
-    summary: { en: "Search people", "zh-CN": "搜索用户" },
+    summary: { en: "Search people, newest first", "zh-CN": "搜索用户" },
     params: T.Object({
       q: T.Optional(Text(1, 100)),
       role: T.Optional(RoleName),
@@ -157,20 +159,34 @@ export const users = declare("users", {
     access: "service",
     safe: true,
   },
-  /** Everyone with a role. */
+  /** Everyone with a role, but for who is suspended. */
   withRole: {
-    params: T.Object({ role: RoleName }),
+    params: T.Object({ role: OneOf(GIVEN_ROLES) }),
     returns: T.Array(Id),
     access: "service",
     safe: true,
   },
+  /** For operators: when a user was erased (milliseconds), and which consumers have done their part. */
+  erasure: {
+    params: T.Object({ id: T.String() }),
+    returns: T.Object({
+      erasedAt: T.Integer(),
+      receipts: T.Array(T.Object({ consumer: T.String(), done: T.Boolean() })),
+    }),
+    access: "service",
+    safe: true,
+  },
 });
+
+const MAILS = ["passwordReset", "emailChange", "emailChangeNotice", "accountLocked"] as const;
 
 export const userMessages = declareMessages({
   "users.registered": T.Object({}),
   "users.updated": T.Object({}),
   "users.suspended": T.Object({ status: OneOf(["active", "suspended"]) }),
   "users.erased": T.Object({}),
+  /** For the domain itself: a mail is to be sent. Addresses and tokens are looked up when it is. */
+  "users.mailDue": T.Object({ template: OneOf(MAILS), tokenId: Nullable(T.String()) }),
 });
 
 /** A person inside other things; who is erased, or unknown, is nobody by the reader's language. */

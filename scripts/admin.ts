@@ -1,0 +1,76 @@
+/**
+ * `npm run admin -- create EMAIL`: makes an administrator. `reset LOGIN`: a one-time password for one who is locked
+ * out. `keys`: a new JWK set for JWT_KEYS. Works on the database itself, so that nobody on the bus can do the same; in
+ * a cluster the running nodes notice at once.
+ */
+import { Database } from "../lib/database.ts";
+import { generateKeySet } from "../lib/keys.ts";
+import { copyBefore, Migrations } from "../lib/migrations.ts";
+import { readEnvironment, readSettings, SettingsError } from "../lib/settings.ts";
+import type { Settings } from "../lib/settings.ts";
+import { connect, explainStore, storeFile } from "../mixins/database.ts";
+import { loadByLogin } from "../services/users/accounts.ts";
+import { makeAdmin, randomPassword, setPassword } from "../services/users/admins.ts";
+
+const USAGE = "Usage: npm run admin -- create EMAIL | reset EMAIL (or user name) | keys";
+
+const [command, name] = process.argv.slice(2);
+
+async function main(): Promise<void> {
+  if (command === "keys") {
+    process.stdout.write(`${JSON.stringify(generateKeySet())}\n`);
+    return;
+  }
+  if (!name || !["create", "reset"].includes(command ?? "")) throw new SettingsError(USAGE);
+  if (command === "create" && !/^[^\s@]+@[^\s@]+$/.test(name))
+    throw new SettingsError(`"${name}" is no e-mail address. ${USAGE}`);
+  const settings = readSettings(readEnvironment());
+  const sequelize = connect(settings, "users");
+  try {
+    await migrated(new Migrations(sequelize, "users"), settings, (migration) =>
+      copyBefore(sequelize, storeFile(settings, "users"), migration),
+    );
+    const password = randomPassword();
+    const who = await work(new Database(sequelize, "user_id"), name, password);
+    process.stdout.write(
+      `${who}\n  One-time password  ${password}\nIt is shown this once and is good for one sign-in: set another one then (POST /auth/password).\n`,
+    );
+  } catch (error) {
+    throw explainStore(error, storeFile(settings, "users"));
+  } finally {
+    await sequelize.close();
+  }
+}
+
+/** An embedded store is brought up to date, as at a start; a server by whoever runs it. */
+async function migrated(
+  migrations: Migrations,
+  settings: Settings,
+  copy: (migration: string) => Promise<void>,
+): Promise<void> {
+  const [first] = await migrations.pending();
+  if (!first) return;
+  if (settings.sqlUrls.users)
+    throw new SettingsError(`Migrations are pending (${first}…): run \`npm run migrate -- up\` first.`);
+  if ((await migrations.executed()).length > 0) await copy(first);
+  await migrations.up();
+}
+
+/** Does it, and says for whom. */
+async function work(db: Database, login: string, password: string): Promise<string> {
+  if (command === "create") {
+    const { username } = await makeAdmin(db, login, password, true);
+    return `${login} is an administrator; the user name is ${username}.`;
+  }
+  const user = await loadByLogin(db.primary, login);
+  if (!user) throw new SettingsError(`There is no account ${login}.`);
+  await setPassword(db, user.id, password, { once: true });
+  return `The sessions of ${user.username} are ended.`;
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(
+    `${error instanceof SettingsError ? error.message : String((error as Error).stack)}\n`,
+  );
+  process.exitCode = 1;
+});

@@ -1,0 +1,230 @@
+import { AppError } from "../../lib/errors.ts";
+import type { Answer } from "../../lib/declare.ts";
+import { expectVersion, implement, userOf } from "../../lib/implement.ts";
+import { verifyPassword, DUMMY_HASH } from "../../lib/passwords.ts";
+import { iso } from "../../lib/types.ts";
+import { database } from "../../mixins/database.ts";
+import { runtimeOf } from "../../mixins/runtime.ts";
+import { sweeper } from "../../mixins/sweeper.ts";
+import { aggregateOf, load, lock, presentOwn, searchKey } from "./accounts.ts";
+import type { OwnUser, UserRow } from "./accounts.ts";
+import { ensureFirstAdmin } from "./admins.ts";
+import { announce } from "./announce.ts";
+import { NAMES } from "./cross-shard.ts";
+import { beginErasure, endErasure, erase, receiptsOf } from "./erasure.ts";
+import { exportOthers, exportOwn } from "./export.ts";
+import { sweepIdentities } from "./identities.ts";
+import {
+  givenRoles,
+  givenRolesOf,
+  holdersOf,
+  lockAdmins,
+  permissionsOf,
+  refuseLastAdmin,
+  switchRoles,
+  writeRoles,
+} from "./roles.ts";
+import { searchPeople } from "./search-people.ts";
+import { endSessions } from "./session-store.ts";
+import { sweepDaily, sweepOften } from "./sweeps.ts";
+import { users } from "./users.contract.ts";
+
+const SECOND = 1_000;
+
+export default implement(users, {
+  mixins: [database("users"), sweeper()],
+  actions: {
+    async me(ctx) {
+      const user = await load(this.db.primary, userOf(ctx));
+      // Erased a moment ago: the token is about to be revoked.
+      if (!user || user.status === "erased") throw new AppError("INVALID_TOKEN");
+      return presentOwn(user, await givenRoles(this.db.primary, user.id));
+    },
+
+    async updateMe(ctx) {
+      const id = userOf(ctx);
+      return this.change(ctx, async (tx) => {
+        const user = await lock(tx, id);
+        if (!user || user.status === "erased") throw new AppError("INVALID_TOKEN");
+        expectVersion(ctx, user.version);
+        const next = withProfile(user, ctx.params);
+        const roles = await givenRoles(tx, id);
+        if (JSON.stringify(next) === JSON.stringify(user)) return presentOwn(user, roles);
+        Object.assign(next, { version: user.version + 1, updated_at: Date.now() });
+        await tx.run(
+          `UPDATE users SET display_name = :display_name, bio = :bio, avatar_file_id = :avatar_file_id,
+           college = :college, major = :major, grade = :grade, locale = :locale, search_key = :search_key,
+           version = :version, updated_at = :updated_at WHERE id = :id`,
+          { ...next, search_key: searchKey(next) },
+        );
+        await tx.tell({ type: "users.updated", aggregate: aggregateOf(next), data: {} });
+        return presentOwn(next, roles);
+      });
+    },
+
+    async exportMe(ctx) {
+      const id = userOf(ctx);
+      const own = await exportOwn(this.db.primary, id);
+      const others = await exportOthers(ctx, runtimeOf(this.broker).contracts, id);
+      return { exportedAt: iso(Date.now()), domains: { users: own, ...others } };
+    },
+
+    async eraseMe(ctx) {
+      const id = userOf(ctx);
+      const user = await load(this.db.primary, id);
+      if (!user || user.status === "erased") throw new AppError("INVALID_TOKEN");
+      if (!(await verifyPassword(ctx.params.password, user.password_hash ?? DUMMY_HASH)))
+        throw new AppError("WRONG_PASSWORD");
+      const clubs = await ctx.call("clubs.presidedBy", { user: id });
+      if (clubs.length > 0) throw new AppError("CLUB_NEEDS_PRESIDENT");
+      await beginErasure(this.db, user);
+      await this.change(ctx, async (tx) => announce(this.broker, tx, await erase(tx, user)));
+      await endErasure(this.db, user);
+    },
+
+    async get(ctx) {
+      const { id } = ctx.params;
+      const user = await load(this.db.primary, id);
+      if (!user || user.status === "erased") throw new AppError("NOT_FOUND");
+      const reader = userOf(ctx);
+      const whole =
+        reader === id || (await givenRoles(this.db.primary, reader, { active: true })).includes("admin");
+      return whole ? presentOwn(user, await givenRoles(this.db.primary, id)) : presentPublic(user);
+    },
+
+    async list(ctx) {
+      const { items, nextCursor } = await searchPeople(this.db.primary, ctx.params);
+      const roles = await givenRolesOf(
+        this.db.primary,
+        items.map(({ id }) => id),
+      );
+      return {
+        items: items.map((user) => presentOwn(user, roles.get(user.id) ?? [], ctx.headers.lang)),
+        nextCursor,
+      };
+    },
+
+    async setRoles(ctx) {
+      const { id } = ctx.params;
+      const wanted = ctx.params.roles.filter((role) => role !== "student");
+      return this.change(ctx, async (tx) => {
+        await lockAdmins(tx);
+        const user = refuseMissing(await lock(tx, id));
+        expectVersion(ctx, user.version);
+        if (!wanted.includes("admin")) await refuseLastAdmin(tx, id);
+        const has = await givenRoles(tx, id);
+        if (wanted.length === has.length && wanted.every((role) => has.includes(role)))
+          return presentOwn(user, has);
+        await writeRoles(tx, id, wanted, user.status === "active");
+        const next = { ...user, version: user.version + 1, updated_at: Date.now() };
+        await tx.run("UPDATE users SET version = :version, updated_at = :updated_at WHERE id = :id", next);
+        await tx.tell({ type: "users.updated", aggregate: aggregateOf(next), data: {} });
+        return presentOwn(next, await givenRoles(tx, id));
+      });
+    },
+
+    async setStatus(ctx) {
+      const { id, status, reason } = ctx.params;
+      return this.change(ctx, async (tx) => {
+        await lockAdmins(tx);
+        const user = refuseMissing(await lock(tx, id));
+        expectVersion(ctx, user.version);
+        if (status === "suspended") await refuseLastAdmin(tx, id);
+        const roles = await givenRoles(tx, id);
+        if (user.status === status) return presentOwn(user, roles);
+        const next: UserRow = {
+          ...user,
+          status,
+          status_reason: reason,
+          version: user.version + 1,
+          updated_at: Date.now(),
+        };
+        await tx.run(
+          "UPDATE users SET status = :status, status_reason = :status_reason, version = :version, updated_at = :updated_at WHERE id = :id",
+          { ...next },
+        );
+        await switchRoles(tx, id, status === "active");
+        if (status === "suspended") announce(this.broker, tx, await endSessions(tx, id));
+        await tx.tell({ type: "users.suspended", aggregate: aggregateOf(next), data: { status } });
+        return presentOwn(next, roles);
+      });
+    },
+
+    async roles() {
+      return permissionsOf(runtimeOf(this.broker).contracts);
+    },
+
+    async names(ctx) {
+      const rows = await this.db.primary.all<UserRow>(NAMES, { ids: ctx.params.ids });
+      return rows.map(presentName);
+    },
+
+    async rolesOf(ctx) {
+      return givenRoles(this.db.primary, ctx.params.id, { active: true });
+    },
+
+    async withRole(ctx) {
+      return holdersOf(this.db.primary, ctx.params.role, { active: true });
+    },
+
+    async erasure(ctx) {
+      return receiptsOf(this.db, runtimeOf(this.broker).contracts, ctx.params.id);
+    },
+  },
+  async started() {
+    const db = this.db.primary;
+    await ensureFirstAdmin(this.db, runtimeOf(this.broker).settings, (text) => process.stdout.write(text));
+    this.every(15 * SECOND, () => sweepIdentities(db, Date.now()));
+    this.every(60 * SECOND, () => sweepOften(db, Date.now()));
+    this.every(3_600 * SECOND, () => sweepDaily(db, Date.now()));
+  },
+});
+
+function refuseMissing(user: UserRow | null): UserRow {
+  if (!user || user.status === "erased") throw new AppError("NOT_FOUND");
+  return user;
+}
+
+type Profile = Partial<
+  Pick<OwnUser, "displayName" | "bio" | "avatarFileId" | "college" | "major" | "grade" | "locale">
+>;
+
+function withProfile(user: UserRow, profile: Profile): UserRow {
+  const { displayName, bio, avatarFileId, college, major, grade, locale } = profile;
+  return {
+    ...user,
+    ...(displayName !== undefined && { display_name: displayName }),
+    ...(bio !== undefined && { bio }),
+    ...(avatarFileId !== undefined && { avatar_file_id: avatarFileId }),
+    ...(college !== undefined && { college }),
+    ...(major !== undefined && { major }),
+    ...(grade !== undefined && { grade }),
+    ...(locale !== undefined && { locale }),
+  };
+}
+
+function presentPublic({
+  id,
+  username,
+  display_name: displayName,
+  avatar_file_id: avatarFileId,
+  bio,
+  college,
+}: UserRow) {
+  return { id, username, displayName, avatarFileId, bio, college };
+}
+
+function presentName(user: UserRow): Answer<"users.names">[number] {
+  const { id, username, college, major, grade, locale, status } = user;
+  return {
+    id,
+    username,
+    displayName: user.display_name,
+    avatarFileId: user.avatar_file_id,
+    college,
+    major,
+    grade,
+    locale,
+    status,
+  };
+}
