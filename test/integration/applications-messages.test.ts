@@ -97,10 +97,10 @@ describe("an approved application", () => {
     const club = stand.club();
     const { user, id } = await apply(club);
     await approve(club, id);
-    await expect(apply(club, user)).rejects.toMatchObject({ type: "ALREADY_MEMBER" });
+    await expect(apply(club, user)).rejects.toMatchObject({ code: "ALREADY_MEMBER" });
     stand.world.members.set(`${club.id}:${user}`, "member");
     await toClubChanged(joined(club, user, id));
-    await expect(apply(club, user)).rejects.toMatchObject({ type: "ALREADY_MEMBER" });
+    await expect(apply(club, user)).rejects.toMatchObject({ code: "ALREADY_MEMBER" });
     stand.world.members.delete(`${club.id}:${user}`);
     expect((await apply(club, user)).id).not.toBe(id);
   });
@@ -121,7 +121,7 @@ describe("an approved application", () => {
     const left = { clubId: club.id, userId: user, by: null };
     // They left before this approval: that was another membership.
     await toClubChanged(clubMessage("clubs.memberLeft", club, left, Date.now() - 60_000));
-    await expect(apply(club, user)).rejects.toMatchObject({ type: "ALREADY_MEMBER" });
+    await expect(apply(club, user)).rejects.toMatchObject({ code: "ALREADY_MEMBER" });
     await toClubChanged(clubMessage("clubs.memberLeft", club, left, Date.now() + 1));
     expect((await apply(club, user)).id).not.toBe(id);
   });
@@ -136,7 +136,7 @@ describe("an approved application", () => {
     };
     stand.world.onRoles = settle;
     try {
-      await expect(apply(club, user)).rejects.toMatchObject({ type: "ALREADY_MEMBER" });
+      await expect(apply(club, user)).rejects.toMatchObject({ code: "ALREADY_MEMBER" });
     } finally {
       stand.world.onRoles = async () => undefined;
     }
@@ -228,7 +228,7 @@ describe("time", () => {
     const officer = stand.member(club, "officer");
     await expect(
       stand.as(officer, "applications.decide", { id: due.id, decision: "approve" }),
-    ).rejects.toMatchObject({ type: "ALREADY_DECIDED" });
+    ).rejects.toMatchObject({ code: "ALREADY_DECIDED" });
     expect((await apply(club, due.user)).id).not.toBe(due.id);
   });
 

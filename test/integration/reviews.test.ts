@@ -63,17 +63,17 @@ const endClaim = (id: string) =>
   stand.db.primary.run("UPDATE reviews SET claim_until = :past WHERE id = :id", { past: Date.now() - 1, id });
 const told = (id: string) =>
   stand.world.told.filter((each) => each.aggregate.id === id).map(({ type }) => type);
-const refusal = (type: string, code: number) => ({ type, code });
+const refusal = (code: string, status: number) => ({ code, status });
 
 describe("the list", () => {
   test("is for reviewers alone, before any id is looked at", async () => {
-    for (const [who, code] of [
+    for (const [who, status] of [
       [null, 401],
       [stand.person(), 403],
     ] as const) {
-      await expect(stand.as(who, "reviews.list", {})).rejects.toMatchObject({ code });
-      await expect(claim(who, "x")).rejects.toMatchObject({ code });
-      await expect(decide(who, newId())).rejects.toMatchObject({ code });
+      await expect(stand.as(who, "reviews.list", {})).rejects.toMatchObject({ status });
+      await expect(claim(who, "x")).rejects.toMatchObject({ status });
+      await expect(decide(who, newId())).rejects.toMatchObject({ status });
     }
   });
 
@@ -144,12 +144,12 @@ describe("claiming", () => {
   test("refusals", async () => {
     const { id, club } = await file();
     const reviewer = stand.reviewer();
-    await expect(claim(reviewer, newId())).rejects.toMatchObject({ code: 404 });
-    await expect(claim(reviewer, "x")).rejects.toMatchObject({ code: 422 });
+    await expect(claim(reviewer, newId())).rejects.toMatchObject({ status: 404 });
+    await expect(claim(reviewer, "x")).rejects.toMatchObject({ status: 422 });
     stand.world.roles.set(club.createdBy, ["reviewer"]);
     await expect(claim(club.createdBy, id)).rejects.toMatchObject(refusal("SELF_REVIEW", 403));
     await expect(decide(club.createdBy, id)).rejects.toMatchObject(refusal("SELF_REVIEW", 403));
-    await expect(claim(reviewer, id, { ifMatch: 9 })).rejects.toMatchObject({ code: 412 });
+    await expect(claim(reviewer, id, { ifMatch: 9 })).rejects.toMatchObject({ status: 412 });
     await claim(reviewer, id, { ifMatch: 1 });
     await decide(reviewer, id);
     await expect(claim(reviewer, id)).rejects.toMatchObject(refusal("ALREADY_DECIDED", 409));
@@ -159,7 +159,7 @@ describe("claiming", () => {
     const { id } = await file();
     const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => claim(stand.reviewer(), id)));
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    const refused = outcomes.flatMap((each) => (each.status === "rejected" ? [each.reason.type] : []));
+    const refused = outcomes.flatMap((each) => (each.status === "rejected" ? [each.reason.code] : []));
     expect(new Set(refused)).toEqual(new Set(["ALREADY_CLAIMED"]));
   });
 });
@@ -195,12 +195,12 @@ describe("deciding", () => {
   test("refusals, in their order", async () => {
     const { id } = await file();
     const reviewer = stand.reviewer();
-    await expect(decide(reviewer, newId())).rejects.toMatchObject({ code: 404 });
+    await expect(decide(reviewer, newId())).rejects.toMatchObject({ status: 404 });
     await expect(decide(reviewer, id, "reject", " ")).rejects.toMatchObject({
       ...refusal("COMMENT_REQUIRED", 422),
-      data: { errors: [{ field: "comment", code: "REQUIRED" }] },
+      errors: [{ field: "comment", code: "REQUIRED" }],
     });
-    await expect(decide(reviewer, id, "approve", "", { ifMatch: 9 })).rejects.toMatchObject({ code: 412 });
+    await expect(decide(reviewer, id, "approve", "", { ifMatch: 9 })).rejects.toMatchObject({ status: 412 });
     await expect(decide(reviewer, id)).rejects.toMatchObject(refusal("NOT_CLAIMED", 409));
     await claim(reviewer, id);
     await endClaim(id);
@@ -310,7 +310,7 @@ describe("what happens elsewhere", () => {
     await decide(reviewer, decided.id);
     for (const { club } of [open, decided]) await tell("clubs.deleted", club, { name: "x", from: "pending" });
     expect(await find(open.id)).toBeUndefined();
-    await expect(claim(reviewer, open.id)).rejects.toMatchObject({ code: 404 });
+    await expect(claim(reviewer, open.id)).rejects.toMatchObject({ status: 404 });
     expect(await find(decided.id)).toMatchObject({ status: "approved" });
   });
 

@@ -1,16 +1,19 @@
-/** The applications domain beside small stand-ins of the domains that it asks, in one process. */
+/** The applications domain behind the public gateway, beside small stand-ins of the domains that it asks. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ServiceBroker, ServiceSchema } from "moleculer";
 import type { Database } from "../../lib/database.ts";
+import { pathParams, routeOf } from "../../lib/declare.ts";
 import type { ActionName, Answer, Envelope, Params } from "../../lib/declare.ts";
 import { newId } from "../../lib/ids.ts";
-import type { Headers } from "../../lib/implement.ts";
 import { generateKeySet, parseKeySet, Signer } from "../../lib/keys.ts";
 import { readSettings } from "../../lib/settings.ts";
+import { runtimeOf } from "../../mixins/runtime.ts";
 import { createNode } from "../../moleculer.config.ts";
 import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
+import { actionContracts } from "../../services/contracts.ts";
+import { eventually, Federation } from "./federation.ts";
 
 type Role = "president" | "officer" | "member";
 type Named = Answer<"users.names">[number];
@@ -29,17 +32,44 @@ export interface World {
   onRoles: () => Promise<void>;
 }
 
+export interface CallHeaders {
+  /** Version for If-Match. */
+  ifMatch?: number;
+  /** Idempotency-Key. */
+  key?: string;
+  others?: Record<string, string>;
+}
+
+/** A refusal as it came over HTTP. */
+export class Refused extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly errors: { field: string; code: string }[];
+
+  constructor(status: number, { code, errors = [] }: Problem) {
+    super(`${status} ${code}`);
+    this.status = status;
+    this.code = code;
+    this.errors = errors.map((each) => ({ field: each.field, code: each.code }));
+  }
+}
+
+interface Problem {
+  code: string;
+  errors?: { field: string; code: string }[];
+}
+
 export class Stand {
   readonly broker: ServiceBroker;
   readonly world: World;
   readonly #signer: Signer;
-  readonly #clean: () => Promise<void>;
+  readonly #http: Federation;
 
   constructor(broker: ServiceBroker, world: World, signer: Signer, clean: () => Promise<void>) {
     this.broker = broker;
     this.world = world;
     this.#signer = signer;
-    this.#clean = clean;
+    this.#http = new Federation(broker, clean);
   }
 
   /** The domain's database, to set the time back and to look at what is stored. */
@@ -103,15 +133,42 @@ export class Stand {
     return id;
   }
 
-  /** Calls an action as `user` does through a gateway. */
-  as<F extends ActionName>(
+  /** A request of `user` (null: nobody) to the action's route; the answer is held to the contract. @throws Refused */
+  async as<F extends ActionName>(
     user: string | null,
     action: F,
     params: Params<F>,
-    headers: Headers = {},
+    headers: CallHeaders = {},
   ): Promise<Answer<F>> {
-    const passport = user === null ? undefined : this.#signer.sign({ sub: user, sid: newId() }, 600);
-    return this.broker.call(action, params, { headers: { passport, edge: true, ...headers } });
+    const answer = await this.send(user, action, params as object, headers);
+    if (answer.status >= 400) throw new Refused(answer.status, answer.body as Problem);
+    return answer.body as Answer<F>;
+  }
+
+  /** The same, with status and headers. */
+  async send(user: string | null, action: ActionName, params: object, headers: CallHeaders = {}) {
+    const { method, path } = routeOf(actionContracts.get(action)?.rest ?? "");
+    const rest = new Map<string, unknown>(Object.entries(params));
+    let target = path;
+    for (const name of pathParams(path)) {
+      target = target.replace(`:${name}`, String(rest.get(name)));
+      rest.delete(name);
+    }
+    const read = method === "GET";
+    const query = new URLSearchParams(
+      Object.fromEntries([...rest].map(([name, value]) => [name, String(value)])),
+    );
+    if (read && rest.size > 0) target += `?${query.toString()}`;
+    const { ifMatch, key, others } = headers;
+    return this.#http.call(method, target, {
+      ...(user !== null && { token: this.#signer.sign({ sub: user, sid: newId() }, 600) }),
+      ...(!read && { body: Object.fromEntries(rest) }),
+      headers: {
+        ...(ifMatch !== undefined && { "if-match": `"${ifMatch}"` }),
+        ...(key !== undefined && { "idempotency-key": key }),
+        ...others,
+      },
+    });
   }
 
   /** Hands a message to one of its consumers. */
@@ -120,8 +177,7 @@ export class Stand {
   }
 
   async stop(): Promise<void> {
-    await this.broker.stop();
-    await this.#clean();
+    await this.#http.stop();
   }
 }
 
@@ -144,6 +200,9 @@ export async function startStand(): Promise<Stand> {
     DATA_DIR: dataDir,
     PORT: "0",
     HEALTH_PORT: "0",
+    RATE_LIMIT_ANONYMOUS: "0",
+    RATE_LIMIT_USER: "0",
+    RATE_LIMIT_AUTH: "0",
     LOG_LEVEL: "fatal",
     LOG_FORMAT: "json",
     ...(await environment.next()),
@@ -157,9 +216,11 @@ export async function startStand(): Promise<Stand> {
     onRoles: async () => undefined,
   };
   const signer = new Signer(parseKeySet(JSON.stringify(generateKeySet("ES256")), "TEST_KEYS"), "public");
-  const broker = await createNode(settings, ["applications"]);
+  const broker = await createNode(settings, ["applications", "gateway"]);
   for (const schema of standIns(world, signer)) broker.createService(schema);
   await broker.start();
+  // The gateway also waits for the services that are not here; it is of use as soon as it knows who is signed out.
+  await eventually(async () => !("api: sessions" in runtimeOf(broker).readiness.reasons) || undefined);
   return new Stand(broker, world, signer, () => rm(dataDir, { recursive: true, force: true }));
 }
 
@@ -169,6 +230,7 @@ function standIns(world: World, signer: Signer): ServiceSchema[] {
   const roleOf = (clubId: string, userId: string | null) => world.members.get(`${clubId}:${userId}`) ?? null;
   return [
     { name: "auth", actions: { keys: () => signer.publicJwks() } },
+    { name: "sessions", actions: { revokedSince: () => ({ now: Date.now(), sids: [] }) } },
     {
       name: "users",
       actions: {
