@@ -180,6 +180,7 @@ const TEXTS = {
 } as const satisfies Record<string, Record<Language, Template>>;
 
 export type EventName = keyof typeof TEXTS;
+export const EVENTS = Object.keys(TEXTS) as EventName[];
 
 /** The title and the body of a notification in one language; an event that this version does not know has neither. */
 export function textOf(

@@ -22,16 +22,12 @@ export class ClubIndex {
     return this.#serving;
   }
 
-  /**
-   * Takes a club in as it is now; one that is gone or not active goes out.
-   * @param version at which it is gone, where there is no record any more
-   */
-  apply(id: string, club: ClubRecord | null, version: number): void {
+  /** Takes a club in as it is now, or out where it is not active or gone; what is older than what is known counts nothing. */
+  apply(id: string, club: ClubRecord | null): void {
     for (const index of [this.#serving, this.#building?.index]) {
-      if (!index) continue;
-      if (club?.status !== "active") index.remove(id, club?.version ?? version);
-      // What is counted changes without a new version.
-      else if (!index.put(documentOf(club))) index.setPopularity(id, club.memberCount);
+      if (club?.status === "active") index?.put(documentOf(club));
+      // Ids are never used again.
+      else index?.remove(id, club?.revision ?? Number.MAX_SAFE_INTEGER);
     }
   }
 
@@ -52,7 +48,6 @@ export class ClubIndex {
     for await (const page of pages) {
       let begun = performance.now();
       for (const club of page) {
-        // A version that a message has brought, or taken out, is kept.
         index.put(documentOf(club));
         if (performance.now() - begun < SLICE) continue;
         await setImmediate();
@@ -65,7 +60,7 @@ export class ClubIndex {
 }
 
 function documentOf(club: ClubRecord): SearchDocument {
-  const { id, version, name, summary, description, category, tags, memberCount, createdAt } = club;
+  const { id, revision, name, summary, description, category, tags, memberCount, createdAt } = club;
   const fields = { name, summary, description, category };
-  return { id, version, fields, tags, category, popularity: memberCount, createdAt };
+  return { id, version: revision, fields, tags, category, popularity: memberCount, createdAt };
 }

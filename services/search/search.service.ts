@@ -16,8 +16,6 @@ type Clubs = Answer<"clubs.page">;
 
 const own: Mixin<{
   index: ClubIndex;
-  /** The last change of each club that is being taken in. */
-  turns: Map<string, Promise<void>>;
   retry: NodeJS.Timeout | null;
   ended: boolean;
 }> = {};
@@ -25,13 +23,6 @@ const own: Mixin<{
 export default implement(search, {
   mixins: [own],
   methods: {
-    /** Changes of one club one after the other, so that none is overtaken by what was read before it. */
-    inTurn(id: string, work: () => Promise<void>): Promise<void> {
-      const before = this.turns.get(id) ?? Promise.resolve();
-      const mine = before.catch(() => undefined).then(work);
-      this.turns.set(id, mine);
-      return mine.finally(() => this.turns.get(id) === mine && this.turns.delete(id));
-    },
     /** Builds the first index as soon as clubs answers. */
     async buildFirst(wait: number): Promise<void> {
       try {
@@ -68,17 +59,14 @@ export default implement(search, {
     },
     async onClubChanged(ctx) {
       const { id, version } = ctx.params.aggregate;
-      await this.inTurn(id, async () => {
-        const [club] = await ctx.call("clubs.records", { ids: [id] });
-        // Read from a copy that is behind: the message comes again.
-        if (club && club.version < version) throw new AppError("UNAVAILABLE", { retryAfter: 1 });
-        this.index.apply(id, club ?? null, version);
-      });
+      const [club] = await ctx.call("clubs.records", { ids: [id] });
+      // Read from a copy that is behind: the message comes again.
+      if (club && club.version < version) throw new AppError("UNAVAILABLE", { retryAfter: 1 });
+      this.index.apply(id, club ?? null);
     },
   },
   created() {
     this.index = new ClubIndex();
-    this.turns = new Map();
     this.ended = false;
   },
   async started() {
