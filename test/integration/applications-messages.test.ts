@@ -1,13 +1,13 @@
 /** What happens to applications without a request: messages once, late and twice; clubs and people that go; time. */
-import type { Answer, Envelope } from "../../lib/declare.ts";
+import type { Envelope } from "../../lib/declare.ts";
 import { newId } from "../../lib/ids.ts";
 import { sweepExpired, sweepTexts } from "../../services/applications/application-work.ts";
 import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
-import { message, startStand } from "../support/applications.ts";
+import { startStand } from "../support/applications.ts";
 import type { Stand } from "../support/applications.ts";
+import { message } from "../support/stand-ins.ts";
 import { eventually } from "../support/federation.ts";
 
-type Application = Answer<"applications.get">;
 const DAY = 86_400_000;
 
 let stand: Stand;
@@ -17,20 +17,7 @@ beforeAll(async () => {
 });
 afterAll(async () => stand?.stop());
 
-async function apply(club: ClubRecord, user = stand.person("Applicant")) {
-  const params = { id: club.id, message: "Let me in" };
-  const { application } = await stand.as(user, "applications.submit", params);
-  return { user, id: application.id };
-}
-
-const get = (user: string, id: string) => stand.as(user, "applications.get", { id });
-
-function reaches(user: string, id: string, status: Application["status"]): Promise<Application> {
-  return eventually(async () => {
-    const application = await get(user, id);
-    return application.status === status ? application : undefined;
-  });
-}
+const apply = (club: ClubRecord, user?: string) => stand.apply(club, user, { message: "Let me in" });
 
 async function approve(club: ClubRecord, id: string): Promise<void> {
   const president = stand.member(club, "president");
@@ -56,7 +43,7 @@ describe("a message that comes twice", () => {
   test("has one effect", async () => {
     const club = stand.club();
     const { user, id } = await apply(club);
-    await reaches(user, id, "under_review");
+    await stand.reaches(user, id, "under_review");
     await approve(club, id);
     const refused = clubMessage("clubs.memberRefused", club, {
       clubId: club.id,
@@ -65,11 +52,11 @@ describe("a message that comes twice", () => {
       reason: "club",
     });
     await toClubChanged(refused);
-    const after = await get(user, id);
+    const after = await stand.get(user, id);
     expect(after.status).toBe("approved");
     expect(after.timeline.at(-1)).toMatchObject({ from: "approved", to: "approved", by: null });
     await Promise.all([toClubChanged(refused), toClubChanged(refused)]);
-    expect(await get(user, id)).toEqual(after);
+    expect(await stand.get(user, id)).toEqual(after);
     // What keeps it from happening again is the inbox: without its row it does.
     await stand.db.primary.run("DELETE FROM inbox WHERE id = :id", { id: refused.id });
     await toClubChanged(refused);
@@ -79,7 +66,7 @@ describe("a message that comes twice", () => {
   test("begins a review once, also under another id", async () => {
     const club = stand.club();
     const { user, id } = await apply(club);
-    const reviewed = await reaches(user, id, "under_review");
+    const reviewed = await stand.reaches(user, id, "under_review");
     const again = message(
       "applications.submitted",
       { type: "application", id, version: 1 },
@@ -87,8 +74,28 @@ describe("a message that comes twice", () => {
     );
     for (const envelope of [again, again, { ...again, id: newId() }])
       await stand.deliver("applications.onSubmitted", envelope);
-    expect(await get(user, id)).toEqual(reviewed);
+    expect(await stand.get(user, id)).toEqual(reviewed);
     expect(await messagesOf(id, "applications.advanced")).toBe(1);
+  });
+});
+
+describe("a message whose consumer cannot do its work", () => {
+  test("waits, also while the node stops and starts again", async () => {
+    const { world } = stand;
+    const user = stand.person();
+    world.onRoles = async () => {
+      world.clubsAway = true;
+    };
+    const { id } = await apply(stand.club(), user);
+    world.onRoles = async () => undefined;
+    const waiting = () =>
+      stand.db.primary.number(
+        "SELECT COUNT(*) AS n FROM outbox WHERE published_at IS NULL AND last_error IS NOT NULL",
+      );
+    await eventually(async () => (await waiting()) > 0 || undefined);
+    stand = await stand.restart();
+    world.clubsAway = false;
+    expect(await stand.reaches(user, id)).toMatchObject({ version: 2 });
   });
 });
 
@@ -149,17 +156,17 @@ describe("clubs that change", () => {
   test("with a deleted club its open applications expire, and no others", async () => {
     const club = stand.club();
     const [open, closed, elsewhere] = [await apply(club), await apply(club), await apply(stand.club())];
-    for (const { user, id } of [open, elsewhere]) await reaches(user, id, "under_review");
+    for (const { user, id } of [open, elsewhere]) await stand.reaches(user, id, "under_review");
     await approve(club, closed.id);
     club.status = "deleted";
     const deleted = clubMessage("clubs.deleted", club, { name: club.name, from: "active" });
     for (let i = 0; i < 2; i++) await toClubChanged(deleted);
-    const expired = await get(open.user, open.id);
+    const expired = await stand.get(open.user, open.id);
     expect(expired).toMatchObject({ status: "expired", stage: null, version: 3 });
     expect(expired.timeline.at(-1)).toMatchObject({ from: "under_review", to: "expired", by: null });
     expect(await messagesOf(open.id, "applications.expired")).toBe(1);
-    expect(await get(closed.user, closed.id)).toMatchObject({ status: "approved" });
-    expect(await get(elsewhere.user, elsewhere.id)).toMatchObject({ status: "under_review" });
+    expect(await stand.get(closed.user, closed.id)).toMatchObject({ status: "approved" });
+    expect(await stand.get(elsewhere.user, elsewhere.id)).toMatchObject({ status: "under_review" });
   });
 
   test("a review that would begin in a deleted club ends", async () => {
@@ -172,7 +179,7 @@ describe("clubs that change", () => {
     const { id } = await apply(club, user).finally(() => {
       stand.world.onRoles = async () => undefined;
     });
-    const { timeline } = await reaches(user, id, "expired");
+    const { timeline } = await stand.reaches(user, id, "expired");
     expect(timeline.map(({ to }) => to)).toEqual(["submitted", "under_review", "expired"]);
   });
 
@@ -192,10 +199,10 @@ describe("clubs that change", () => {
     );
     const change = clubMessage("clubs.statusChanged", club, { from: "suspended", to: "active" });
     await toClubChanged(change);
-    expect(await get(user, id)).toMatchObject({ status: "submitted" });
+    expect(await stand.get(user, id)).toMatchObject({ status: "submitted" });
     club.status = "active";
     await toClubChanged({ ...change, id: newId() });
-    expect(await get(user, id)).toMatchObject({ status: "approved" });
+    expect(await stand.get(user, id)).toMatchObject({ status: "approved" });
   });
 });
 
@@ -207,7 +214,7 @@ describe("time", () => {
     const club = stand.club();
     const suspended = stand.club();
     const [due, fresh, waiting] = [await apply(club), await apply(club), await apply(suspended)];
-    for (const { user, id } of [due, fresh, waiting]) await reaches(user, id, "under_review");
+    for (const { user, id } of [due, fresh, waiting]) await stand.reaches(user, id, "under_review");
     suspended.status = "suspended";
     const past = Date.now() - 1;
     await stand.db.primary.run("UPDATE applications SET expires_at = :past WHERE id IN (:ids)", {
@@ -215,10 +222,10 @@ describe("time", () => {
       ids: [due.id, waiting.id],
     });
     await Promise.all([1, 2].map(() => sweepExpired(stand.db, clubsById, Date.now())));
-    expect(await get(due.user, due.id)).toMatchObject({ status: "expired", version: 3 });
+    expect(await stand.get(due.user, due.id)).toMatchObject({ status: "expired", version: 3 });
     expect(await messagesOf(due.id, "applications.expired")).toBe(1);
     for (const { user, id } of [fresh, waiting])
-      expect(await get(user, id)).toMatchObject({ status: "under_review", version: 2 });
+      expect(await stand.get(user, id)).toMatchObject({ status: "under_review", version: 2 });
     suspended.status = "active";
     const lifted = clubMessage("clubs.statusChanged", suspended, { from: "suspended", to: "active" });
     await toClubChanged(lifted);
@@ -238,10 +245,10 @@ describe("time", () => {
     await approve(club, id);
     const open = await apply(club);
     await sweepTexts(stand.db, Date.now() + 364 * DAY);
-    const before = await get(user, id);
+    const before = await stand.get(user, id);
     expect(before).toMatchObject({ message: "Let me in" });
     await sweepTexts(stand.db, Date.now() + 366 * DAY);
-    const after = await get(user, id);
+    const after = await stand.get(user, id);
     expect(after).toEqual({
       ...before,
       message: null,
@@ -249,86 +256,6 @@ describe("time", () => {
       version: before.version + 1,
       timeline: before.timeline.map((entry) => ({ ...entry, comment: null })),
     });
-    expect(await get(open.user, open.id)).toMatchObject({ message: "Let me in" });
-  });
-});
-
-describe("somebody who is erased", () => {
-  const erase = (user: string) => {
-    const person = stand.world.people.get(user);
-    if (person) person.status = "erased";
-    const envelope = message("users.erased", { type: "user", id: user, version: 2 });
-    return stand.deliver("applications.onUserErased", envelope);
-  };
-
-  test("leaves status and dates, no texts and no name; what they decided for others stays", async () => {
-    const club = stand.club();
-    const president = stand.member(club, "president");
-    const user = stand.person("Zoe");
-    const decided = await apply(club, user);
-    await approve(club, decided.id);
-    await toClubChanged(joined(club, user, decided.id));
-    const open = await apply(stand.club(), user);
-    const theirs = await apply(club);
-    stand.world.members.set(`${club.id}:${user}`, "officer");
-    await stand.as(user, "applications.decide", { id: theirs.id, decision: "reject", comment: "Full" });
-    stand.world.members.delete(`${club.id}:${user}`);
-    await erase(user);
-    const nobody = { id: null, displayName: "deleted user", avatarFileId: null };
-    const left = await get(president, decided.id);
-    expect(left).toMatchObject({ applicant: nobody, message: null, status: "approved" });
-    expect(left.timeline.map(({ comment }) => comment)).toEqual([null, null, null]);
-    expect(left.timeline[0]?.by).toEqual(nobody);
-    expect(await messagesOf(open.id, "applications.withdrawn")).toBe(1);
-    expect(
-      await counted("SELECT COUNT(*) AS n FROM applications WHERE id = :id AND message IS NULL", open.id),
-    ).toBe(1);
-    const kept = await get(theirs.user, theirs.id);
-    expect(kept.timeline.at(-1)).toMatchObject({ by: nobody, comment: "Full" });
-  });
-
-  test("has no application that begins afterwards", async () => {
-    const club = stand.club();
-    const { user, id } = await apply(club);
-    const person = stand.world.people.get(user);
-    if (person) person.status = "erased";
-    const late = message(
-      "applications.submitted",
-      { type: "application", id, version: 1 },
-      { clubId: club.id, applicantId: user },
-    );
-    await stand.deliver("applications.onSubmitted", late);
-    const president = stand.member(club, "president");
-    expect(await get(president, id)).toMatchObject({ status: "withdrawn", message: null });
-  });
-
-  test("gets before that what is kept about them, in pages", async () => {
-    const club = stand.club();
-    const user = stand.person();
-    const ids: string[] = [];
-    for (let i = 0; i < 3; i++) {
-      const { id } = await apply(i ? stand.club() : club, user);
-      ids.push(id);
-    }
-    await approve(club, ids[0] as string);
-    const other = await apply(club);
-    stand.world.members.set(`${club.id}:${user}`, "officer");
-    await stand.as(user, "applications.decide", { id: other.id, decision: "reject", comment: "Full" });
-    const records: Record<string, unknown>[] = [];
-    for (let cursor: string | null = null, pages = 0; pages === 0 || cursor; pages++) {
-      const page: Answer<"applications.exportUser"> = await stand.broker.call("applications.exportUser", {
-        user,
-        cursor,
-      });
-      records.push(...page.records);
-      cursor = page.nextCursor;
-      expect(pages).toBeLessThan(10);
-    }
-    expect(records.filter(({ kind }) => kind === "application").map(({ id }) => id)).toEqual(ids.toSorted());
-    expect(records.filter(({ kind }) => kind === "decision")).toEqual([
-      expect.objectContaining({ applicationId: other.id, comment: "Full", to: "rejected" }),
-    ]);
-    // Nobody else's name or id is in it.
-    expect(JSON.stringify(records)).not.toContain(other.user);
+    expect(await stand.get(open.user, open.id)).toMatchObject({ message: "Let me in" });
   });
 });

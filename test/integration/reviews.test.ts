@@ -3,8 +3,9 @@ import type { Answer } from "../../lib/declare.ts";
 import { newId } from "../../lib/ids.ts";
 import { STEPS_KEPT, sweepSteps } from "../../services/applications/review-rows.ts";
 import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
-import { message, startStand } from "../support/applications.ts";
+import { startStand } from "../support/applications.ts";
 import type { Stand } from "../support/applications.ts";
+import { message } from "../support/stand-ins.ts";
 import { eventually } from "../support/federation.ts";
 
 type Task = Answer<"reviews.list">["items"][number];

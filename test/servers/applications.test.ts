@@ -22,7 +22,6 @@ beforeAll(async () => {
   server = await startMariadb();
   environment.next = async () => ({ APPLICATIONS_DB_URL: await newDatabase() });
 }, 60_000);
-afterAll(async () => server?.stop());
 
 describeWith(["mariadb"], "applications on MariaDB", () => {
   test("is where what follows runs", async () => {
@@ -44,6 +43,11 @@ describeWith(["mariadb"], "applications on MariaDB", () => {
 
 if (missing(["mariadb"]).length === 0) {
   await import("../integration/applications.test.ts");
+  await import("../integration/applications-decisions.test.ts");
+  await import("../integration/applications-erasure.test.ts");
   await import("../integration/applications-messages.test.ts");
   await import("../integration/reviews.test.ts");
 }
+
+// After those of the files above: hooks run in the order in which they are made.
+afterAll(async () => server?.stop());

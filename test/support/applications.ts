@@ -2,35 +2,23 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { ServiceBroker, ServiceSchema } from "moleculer";
+import type { ServiceBroker } from "moleculer";
 import type { Database } from "../../lib/database.ts";
 import { pathParams, routeOf } from "../../lib/declare.ts";
 import type { ActionName, Answer, Envelope, Params } from "../../lib/declare.ts";
 import { newId } from "../../lib/ids.ts";
 import { generateKeySet, parseKeySet, Signer } from "../../lib/keys.ts";
 import { readSettings } from "../../lib/settings.ts";
+import type { Settings } from "../../lib/settings.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
 import { createNode } from "../../moleculer.config.ts";
 import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
 import { actionContracts } from "../../services/contracts.ts";
 import { eventually, Federation } from "./federation.ts";
+import { standIns } from "./stand-ins.ts";
+import type { Role, World } from "./stand-ins.ts";
 
-type Role = "president" | "officer" | "member";
-type Named = Answer<"users.names">[number];
-
-/** What the stand-ins answer with; tests change it. */
-export interface World {
-  clubs: Map<string, ClubRecord>;
-  /** `<club>:<user>` → role. */
-  members: Map<string, Role>;
-  people: Map<string, Named>;
-  /** Global roles. */
-  roles: Map<string, string[]>;
-  /** Every message that notifications would have got. */
-  told: Envelope[];
-  /** Runs when the role of somebody is asked for, before the answer. */
-  onRoles: () => Promise<void>;
-}
+type Application = Answer<"applications.get">;
 
 export interface CallHeaders {
   /** Version for If-Match. */
@@ -62,14 +50,14 @@ interface Problem {
 export class Stand {
   readonly broker: ServiceBroker;
   readonly world: World;
-  readonly #signer: Signer;
+  readonly #settings: Settings;
   readonly #http: Federation;
 
-  constructor(broker: ServiceBroker, world: World, signer: Signer, clean: () => Promise<void>) {
+  constructor(broker: ServiceBroker, world: World, settings: Settings) {
     this.broker = broker;
     this.world = world;
-    this.#signer = signer;
-    this.#http = new Federation(broker, clean);
+    this.#settings = settings;
+    this.#http = new Federation(broker, async () => undefined);
   }
 
   /** The domain's database, to set the time back and to look at what is stored. */
@@ -161,7 +149,7 @@ export class Stand {
     if (read && rest.size > 0) target += `?${query.toString()}`;
     const { ifMatch, key, others } = headers;
     return this.#http.call(method, target, {
-      ...(user !== null && { token: this.#signer.sign({ sub: user, sid: newId() }, 600) }),
+      ...(user !== null && { token: signer.sign({ sub: user, sid: newId() }, 600) }),
       ...(!read && { body: Object.fromEntries(rest) }),
       headers: {
         ...(ifMatch !== undefined && { "if-match": `"${ifMatch}"` }),
@@ -171,6 +159,45 @@ export class Stand {
     });
   }
 
+  /** Applies to the club. */
+  async apply(club: ClubRecord, user = this.person("Applicant"), more: object = {}) {
+    const { application } = await this.as(user, "applications.submit", { id: club.id, ...more });
+    return { user, id: application.id, application };
+  }
+
+  get(user: string, id: string): Promise<Application> {
+    return this.as(user, "applications.get", { id });
+  }
+
+  /** The application once it has the status. */
+  reaches(user: string, id: string, status: Application["status"] = "under_review"): Promise<Application> {
+    return eventually(async () => {
+      const application = await this.get(user, id);
+      return application.status === status ? application : undefined;
+    });
+  }
+
+  decide(
+    user: string,
+    id: string,
+    decision: "approve" | "reject" = "approve",
+    comment?: string,
+    headers: CallHeaders = {},
+  ): Promise<Application> {
+    const params = { id, decision, ...(comment !== undefined && { comment }) };
+    return this.as(user, "applications.decide", params, headers);
+  }
+
+  /** Types of the messages about a thing that have reached notifications. */
+  told(id: string): string[] {
+    return this.world.told.filter((each) => each.aggregate.id === id).map(({ type }) => type);
+  }
+
+  /** Waits until notifications has such a message. */
+  async tells(id: string, type: string): Promise<void> {
+    await eventually(async () => this.told(id).includes(type) || undefined);
+  }
+
   /** Hands a message to one of its consumers. */
   async deliver(consumer: ActionName, message: Envelope): Promise<void> {
     await this.broker.call(consumer, message);
@@ -178,26 +205,22 @@ export class Stand {
 
   async stop(): Promise<void> {
     await this.#http.stop();
+    await rm(this.#settings.dataDir, { recursive: true, force: true });
   }
-}
 
-/** A message as another domain would tell it. */
-export function message(
-  type: string,
-  aggregate: Envelope["aggregate"],
-  data: object = {},
-  at = Date.now(),
-): Envelope {
-  return { id: newId(), type, at, aggregate, actor: null, requestId: null, data };
+  /** Stops it, and starts another on what it has stored. */
+  async restart(): Promise<Stand> {
+    await this.#http.stop();
+    return start(this.#settings, this.world);
+  }
 }
 
 /** Settings of each stand that starts, over those of an embedded one; the tests with servers set it. */
 export const environment = { next: async (): Promise<Record<string, string>> => ({}) };
 
 export async function startStand(): Promise<Stand> {
-  const dataDir = await mkdtemp(path.join(tmpdir(), "applications-"));
   const settings = readSettings({
-    DATA_DIR: dataDir,
+    DATA_DIR: await mkdtemp(path.join(tmpdir(), "applications-")),
     PORT: "0",
     HEALTH_PORT: "0",
     RATE_LIMIT_ANONYMOUS: "0",
@@ -207,74 +230,24 @@ export async function startStand(): Promise<Stand> {
     LOG_FORMAT: "json",
     ...(await environment.next()),
   });
-  const world: World = {
+  return start(settings, {
     clubs: new Map(),
     members: new Map(),
     people: new Map(),
     roles: new Map(),
     told: [],
     onRoles: async () => undefined,
-  };
-  const signer = new Signer(parseKeySet(JSON.stringify(generateKeySet("ES256")), "TEST_KEYS"), "public");
+    clubsAway: false,
+  });
+}
+
+const signer = new Signer(parseKeySet(JSON.stringify(generateKeySet("ES256")), "TEST_KEYS"), "public");
+
+async function start(settings: Settings, world: World): Promise<Stand> {
   const broker = await createNode(settings, ["applications", "gateway"]);
   for (const schema of standIns(world, signer)) broker.createService(schema);
   await broker.start();
   // The gateway also waits for the services that are not here; it is of use as soon as it knows who is signed out.
   await eventually(async () => !("api: sessions" in runtimeOf(broker).readiness.reasons) || undefined);
-  return new Stand(broker, world, signer, () => rm(dataDir, { recursive: true, force: true }));
-}
-
-const RANK = { visible: 0, member: 1, officer: 2, president: 3 };
-
-function standIns(world: World, signer: Signer): ServiceSchema[] {
-  const roleOf = (clubId: string, userId: string | null) => world.members.get(`${clubId}:${userId}`) ?? null;
-  return [
-    { name: "auth", actions: { keys: () => signer.publicJwks() } },
-    { name: "sessions", actions: { revokedSince: () => ({ now: Date.now(), sids: [] }) } },
-    {
-      name: "users",
-      actions: {
-        names: (ctx) => (ctx.params as Params<"users.names">).ids.flatMap((id) => world.people.get(id) ?? []),
-        rolesOf: (ctx) => world.roles.get((ctx.params as Params<"users.rolesOf">).id) ?? [],
-      },
-    },
-    {
-      name: "clubs",
-      actions: {
-        records: (ctx) =>
-          (ctx.params as Params<"clubs.records">).ids.flatMap((id) => world.clubs.get(id) ?? []),
-        allows(ctx): Answer<"clubs.allows"> {
-          const { id, relation, user } = ctx.params as Params<"clubs.allows">;
-          const club = world.clubs.get(id);
-          if (!club) return { verdict: "missing", grant: {} };
-          const role = roleOf(id, user);
-          const grant = { status: club.status, role };
-          if (club.status !== "active" && !role) return { verdict: "hidden", grant };
-          const enough = (role ? RANK[role] : 0) >= RANK[relation as keyof typeof RANK];
-          return { verdict: enough ? "yes" : "forbidden", grant };
-        },
-      },
-    },
-    {
-      name: "members",
-      actions: {
-        async rolesOf(ctx): Promise<Answer<"members.rolesOf">> {
-          await world.onRoles();
-          return (ctx.params as Params<"members.rolesOf">).pairs.flatMap(({ clubId, userId }) => {
-            const role = roleOf(clubId, userId);
-            return role ? [{ clubId, userId, role }] : [];
-          });
-        },
-        onApplicationDecided: () => undefined,
-      },
-    },
-    {
-      name: "notifications",
-      actions: {
-        onMessage(ctx) {
-          world.told.push(ctx.params as Envelope);
-        },
-      },
-    },
-  ];
+  return new Stand(broker, world, settings);
 }
