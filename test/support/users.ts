@@ -1,0 +1,153 @@
+/** The users domain with its gateway and mails in this process; what it asks of other domains is answered here. */
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { ServiceBroker } from "moleculer";
+import { simpleParser } from "mailparser";
+import type { Database } from "../../lib/database.ts";
+import { AppError } from "../../lib/errors.ts";
+import { readSettings } from "../../lib/settings.ts";
+import type { DatabaseMethods } from "../../mixins/database.ts";
+import { runtimeOf } from "../../mixins/runtime.ts";
+import { createNode } from "../../moleculer.config.ts";
+import { eventually, Federation } from "./federation.ts";
+import type { Person } from "./federation.ts";
+import type { Answer, RequestOptions } from "./http.ts";
+
+/** Where the next house keeps its data, beside what a test says; tests on other stores change it. */
+export const environment = { next: async (): Promise<Record<string, string>> => ({}) };
+
+export interface Problem {
+  status: number;
+  code: string;
+  errors?: { field: string; code: string }[];
+}
+
+export interface Mail {
+  to: string;
+  subject: string;
+  text: string;
+  token: string;
+}
+
+export interface House {
+  federation: Federation;
+  db: Database;
+  dataDir: string;
+  /** Presidents, by the answer of clubs.presidedBy. */
+  presidents: Set<string>;
+  /** Domains that do not answer. */
+  away: Set<string>;
+  call<T = Record<string, unknown>>(
+    method: string,
+    target: string,
+    options?: RequestOptions,
+  ): Promise<Answer<T>>;
+  /** Status and code of an answer. */
+  outcome(method: string, target: string, options?: RequestOptions): Promise<string>;
+  /** All mails to an address, oldest first, as soon as there are `count`. */
+  mails(to: string, count?: number): Promise<Mail[]>;
+  stop(): Promise<void>;
+}
+
+export const PASSWORD = "a long enough passphrase";
+export const unique = (): string => randomBytes(5).toString("hex");
+
+export async function startHouse(env: Record<string, string> = {}): Promise<House> {
+  const dataDir = env["DATA_DIR"] ?? (await mkdtemp(path.join(tmpdir(), "users-")));
+  const settings = readSettings({
+    DATA_DIR: dataDir,
+    PORT: "0",
+    HEALTH_PORT: "0",
+    RATE_LIMIT_ANONYMOUS: "0",
+    RATE_LIMIT_USER: "0",
+    RATE_LIMIT_AUTH: "0",
+    ADMIN_EMAIL: "admin@example.edu",
+    ADMIN_PASSWORD: "correct horse battery",
+    LOG_LEVEL: "fatal",
+    LOG_FORMAT: "json",
+    ...(await environment.next()),
+    ...env,
+  });
+  const broker = await createNode(settings, ["gateway", "users", "notifications"]);
+  const presidents = new Set<string>();
+  const away = new Set<string>();
+  addNeighbours(broker, presidents, away);
+  await broker.start();
+  // The gateway waits for all that it routes to, which is more than these.
+  const { readiness } = runtimeOf(broker);
+  await eventually(async () => !("api: sessions" in readiness.reasons) || undefined);
+  const federation = new Federation(broker, async () => {
+    if (!env["DATA_DIR"]) await rm(dataDir, { recursive: true, force: true });
+  });
+  const service = broker.getLocalService("users") as unknown as DatabaseMethods;
+  return {
+    federation,
+    db: service.db,
+    dataDir,
+    presidents,
+    away,
+    call: (method, target, options) => federation.call(method, target, options),
+    async outcome(method, target, options) {
+      const { status, body } = await federation.call<Problem | undefined>(method, target, options);
+      return status < 400 ? String(status) : `${status} ${body?.code}`;
+    },
+    mails: (to, count = 1) =>
+      eventually(async () => {
+        const found = await readMails(path.join(dataDir, "mail"), to);
+        return found.length >= count ? found : undefined;
+      }),
+    stop: () => federation.stop(),
+  };
+}
+
+/** Of clubs and applications, what users asks of them; three records of clubs, each on a page of its own. */
+function addNeighbours(broker: ServiceBroker, presidents: Set<string>, away: Set<string>): void {
+  const exporting = (domain: string, records: object[]) => ({
+    visibility: "public" as const,
+    handler(ctx: { params: { cursor: string | null } }) {
+      if (away.has(domain)) throw new AppError("UNAVAILABLE", { retryAfter: 2 });
+      const next = Number(ctx.params.cursor ?? 0) + 1;
+      return {
+        records: records.slice(next - 1, next),
+        nextCursor: next < records.length ? String(next) : null,
+      };
+    },
+  });
+  broker.createService({
+    name: "clubs",
+    actions: {
+      presidedBy: {
+        visibility: "public",
+        handler: (ctx: { params: { user: string } }) => (presidents.has(ctx.params.user) ? ["a club"] : []),
+      },
+      exportUser: exporting("clubs", [{ kind: "membership" }, { kind: "favorite" }, { kind: "offer" }]),
+    },
+  });
+  broker.createService({ name: "applications", actions: { exportUser: exporting("applications", []) } });
+}
+
+async function readMails(folder: string, to: string): Promise<Mail[]> {
+  const names = await readdir(folder).catch(() => []);
+  const all = await Promise.all(
+    names
+      .filter((name) => name.endsWith(".eml"))
+      .toSorted()
+      .map(async (name) => simpleParser(await readFile(path.join(folder, name)))),
+  );
+  return all.flatMap((mail) => {
+    const address = [mail.to ?? []].flat()[0]?.text ?? "";
+    const text = mail.text ?? "";
+    const token = /^ {4}([A-Za-z0-9_-]{40,})$/m.exec(text)?.[1] ?? "";
+    return address === to ? [{ to: address, subject: mail.subject ?? "", text, token }] : [];
+  });
+}
+
+/** Signs in again. */
+export async function signIn(house: House, { username, password }: Pick<Person, "username" | "password">) {
+  const { body } = await house.call<{ accessToken: string; refreshToken: string }>("POST", "/auth/login", {
+    body: { login: username, password },
+  });
+  return { token: body.accessToken, refreshToken: body.refreshToken };
+}
