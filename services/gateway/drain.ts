@@ -10,11 +10,11 @@ const POLL_MS = 50;
 
 /**
  * Resolves when the server is closed. Meanwhile its answers must carry `Connection: close`, so that clients let go of
- * their connections. Where nobody is connected there is nobody to wait for.
+ * their connections. Without a balancer, and where nobody is connected, there is nobody to wait for.
  */
-export async function drain(server: Server): Promise<void> {
+export async function drain(server: Server, balanced: boolean): Promise<void> {
   if (!server.listening) return;
-  if ((await connectionsOf(server)) > 0) await sleep(GRACE_MS);
+  if (balanced || (await connectionsOf(server)) > 0) await sleep(GRACE_MS);
   await new Promise<void>((resolve) => {
     const watchdog = setTimeout(() => server.closeAllConnections(), WATCHDOG_MS);
     // A connection may become idle only later, after an answer that was begun before the drain.

@@ -97,7 +97,8 @@ export class Gateway {
     this.#server = server;
     drains.push(() => {
       this.draining = true;
-      return drain(server);
+      // In a cluster a balancer stands before it, which may connect at any moment until its next probe.
+      return drain(server, settings.natsUrl !== null);
     });
     ports.set(name, await listen(server, port, settings.host, portVariable));
     this.overload.start();

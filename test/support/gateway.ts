@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { ServiceBroker } from "moleculer";
+import { Loggers, ServiceBroker } from "moleculer";
 import type { ServiceSchema } from "moleculer";
 import { Type as T } from "typebox";
 import { declare } from "../../lib/declare.ts";
@@ -117,7 +117,7 @@ export const away = declare("away", {
 });
 
 const auth = declare("auth", { keys: { returns: T.Unknown(), access: "gateway" } });
-const sessions = declare("sessions", {
+export const sessions = declare("sessions", {
   revokedSince: {
     params: T.Object({ since: T.Integer() }),
     returns: T.Object({ now: T.Integer(), sids: T.Array(T.Object({ sid: T.String(), at: T.Integer() })) }),
@@ -133,6 +133,8 @@ export interface GatewayOptions {
   more?: { contract: Contract; service: ServiceSchema }[];
   /** Without it nobody tells which sessions are revoked. */
   withSessions?: boolean;
+  /** Takes the lines of the log. */
+  log?: (level: string, ...line: unknown[]) => void;
 }
 
 /** What things.list and things.fail do; tests may set it. */
@@ -161,7 +163,7 @@ export interface TestGateway {
 const keys = parseKeySet(JSON.stringify(generateKeySet("ES256")), "TEST_KEYS");
 
 export async function startGateway(options: GatewayOptions = {}): Promise<TestGateway> {
-  const { env = {}, thresholds, more = [], withSessions = true } = options;
+  const { env = {}, thresholds, more = [], withSessions = true, log } = options;
   const dataDir = await mkdtemp(path.join(tmpdir(), "gateway-"));
   const settings = readSettings({
     DATA_DIR: dataDir,
@@ -177,7 +179,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
   const runtime = newRuntime(settings, ["gateway"]);
   const declared: Contract[] = [things, away, auth, sessions, ...more.map(({ contract }) => contract)];
   runtime.contracts = contractsOf(declared);
-  const broker = new ServiceBroker(brokerOptions(runtime));
+  const broker = new ServiceBroker({ ...brokerOptions(runtime), ...(log && { logger: new Lines(log) }) });
   const gateway: TestGateway = {
     url: "",
     broker,
@@ -191,6 +193,9 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
     send: (method, target, request) => client.send(method, target, request),
     async stop() {
       client.close();
+      // Moleculer's cacher takes leave of Redis and fails where Redis is away; the rest of the stop is skipped then.
+      const cacher = broker.cacher as { close?(): void; client?: { disconnect(): void } } | undefined;
+      if (cacher?.client) cacher.close = () => cacher.client?.disconnect();
       await broker.stop();
       await rm(dataDir, { recursive: true, force: true });
     },
@@ -210,6 +215,20 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
   if (withSessions)
     await eventually(async () => ("api: sessions" in runtime.readiness.reasons ? undefined : true));
   return gateway;
+}
+
+/** A logger that hands its lines on. */
+class Lines extends Loggers.Base<object> {
+  readonly #take: (level: string, ...line: unknown[]) => void;
+
+  constructor(take: (level: string, ...line: unknown[]) => void) {
+    super();
+    this.#take = take;
+  }
+
+  override getLogHandler() {
+    return (level: string, line: unknown[]) => this.#take(level, ...line);
+  }
 }
 
 function contractsOf(all: Contract[]): ReadonlyMap<string, ActionContract> {
