@@ -140,7 +140,9 @@ async function readMails(folder: string, to: string): Promise<Mail[]> {
     const address = [mail.to ?? []].flat()[0]?.text ?? "";
     const text = mail.text ?? "";
     const token = /^ {4}([A-Za-z0-9_-]{40,})$/m.exec(text)?.[1] ?? "";
-    return address === to ? [{ to: address, subject: mail.subject ?? "", text, token }] : [];
+    return address.toLowerCase() === to.toLowerCase()
+      ? [{ to: address, subject: mail.subject ?? "", text, token }]
+      : [];
   });
 }
 
@@ -150,4 +152,12 @@ export async function signIn(house: House, { username, password }: Pick<Person, 
     body: { login: username, password },
   });
   return { token: body.accessToken, refreshToken: body.refreshToken };
+}
+
+/** Every statement from now on goes to `tell`, until the function returned is called. */
+export function watchStatements({ sequelize }: Database, tell: (sql: string) => void): () => void {
+  // Sequelize's types leave its options out.
+  const { options } = sequelize as unknown as { options: { logging: false | ((text: string) => void) } };
+  options.logging = (text) => tell(text.replace(/^Executing \(.*?\): /, ""));
+  return () => (options.logging = false);
 }
