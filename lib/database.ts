@@ -16,12 +16,10 @@ export type Row = Record<string, Value>;
 export class Statements {
   readonly sequelize: Sequelize;
   readonly transaction: Transaction | null;
-  readonly #primary: boolean;
 
-  constructor(sequelize: Sequelize, transaction: Transaction | null, primary: boolean) {
+  constructor(sequelize: Sequelize, transaction: Transaction | null) {
     this.sequelize = sequelize;
     this.transaction = transaction;
-    this.#primary = primary;
   }
 
   /** All rows of a SELECT. */
@@ -31,7 +29,6 @@ export class Statements {
       bind,
       type: QueryTypes.SELECT,
       transaction: this.transaction,
-      useMaster: this.#primary,
     });
   }
 
@@ -42,7 +39,7 @@ export class Statements {
 
   /** The number in the only column of the only row (`SELECT COUNT(*) AS n`). */
   async number(sql: string, values: Values = {}): Promise<number> {
-    const row = await this.one<Row>(sql, values);
+    const row = await this.one(sql, values);
     return Number(Object.values(row ?? {})[0] ?? 0);
   }
 
@@ -113,7 +110,7 @@ export class Tx extends Statements {
   readonly #origin: Origin;
 
   constructor(sequelize: Sequelize, transaction: Transaction, shardKey: string | null, origin: Origin) {
-    super(sequelize, transaction, true);
+    super(sequelize, transaction);
     this.#shardKey = shardKey;
     this.#origin = origin;
   }
@@ -146,14 +143,14 @@ export class Database {
   readonly sequelize: Sequelize;
   /** Reads and writes on the primary. */
   readonly primary: Statements;
-  /** Reads on a replica where there is one. */
+  /** The same: a domain with replicas chooses by mixins/read-your-writes.ts. */
   readonly replica: Statements;
   readonly #shardKey: string | null;
 
   constructor(sequelize: Sequelize, shardKey: string | null = null) {
     this.sequelize = sequelize;
-    this.primary = new Statements(sequelize, null, true);
-    this.replica = new Statements(sequelize, null, false);
+    this.primary = new Statements(sequelize, null);
+    this.replica = this.primary;
     this.#shardKey = shardKey;
   }
 
@@ -197,15 +194,14 @@ export function isDuplicate(error: unknown): error is UniqueConstraintError {
   return error instanceof UniqueConstraintError;
 }
 
-/** Sequelize's options for a MySQL address and its read replicas. Times out rather than waiting without end. */
-export function mysqlOptions(url: string, readUrls: string[] = []): Options {
-  const write = connectionOf(url);
+/** Sequelize's options for a MySQL address. Times out rather than waiting without end. */
+export function mysqlOptions(url: string): Options {
   return {
     dialect: "mysql",
     logging: false,
     pool: { max: 20, min: 0, acquire: 3_000, idle: 30_000 },
     dialectOptions: { connectTimeout: 2_000, charset: "utf8mb4" },
-    ...(readUrls.length > 0 ? { replication: { write, read: readUrls.map(connectionOf) } } : write),
+    ...connectionOf(url),
   };
 }
 

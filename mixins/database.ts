@@ -149,7 +149,7 @@ export function storeFile(settings: Settings, domain: SqlDomain): string {
 /** Sequelize for a domain: its MySQL address, or an SQLite file in DATA_DIR. */
 export function connect(settings: Settings, domain: SqlDomain): Sequelize {
   const url = settings.sqlUrls[domain];
-  if (url) return new Sequelize(mysqlOptions(url, domain === "clubs" ? settings.clubsReadUrls : []));
+  if (url) return new Sequelize(mysqlOptions(url));
   try {
     mkdirSync(settings.dataDir, { recursive: true });
   } catch (error) {

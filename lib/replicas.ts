@@ -1,0 +1,80 @@
+/** Read replicas of a MySQL database: who may be read from just now. */
+import { Sequelize } from "sequelize";
+import { mysqlOptions, Statements } from "./database.ts";
+
+/** Milliseconds that a replica may be behind. */
+export const MAX_LAG = 10_000;
+const CHECK = 1_000;
+
+interface Replica {
+  statements: Statements;
+  host: string;
+  usable: boolean;
+}
+
+/**
+ * Each second writes the time into the primary's table `replica_clock` and reads it from every replica: one that does
+ * not answer, or whose time is more than MAX_LAG old, is left out until it has caught up. That needs no privilege
+ * beyond the tables', and also sees a replica that has lost its primary.
+ */
+export class Replicas {
+  readonly #primary: Statements;
+  readonly #all: Replica[];
+  readonly #warn: (text: string, data: object) => void;
+  #turn = 0;
+  /** The last time that the primary took. While it is away its replicas get no older than they are. */
+  #written = Date.now();
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(primary: Statements, urls: string[], warn: (text: string, data: object) => void) {
+    this.#primary = primary;
+    this.#warn = warn;
+    this.#all = urls.map((url) => ({
+      statements: new Statements(new Sequelize(mysqlOptions(url)), null),
+      host: new URL(url).host,
+      usable: false,
+    }));
+  }
+
+  /** Checks at once, and from then on every second; resolves after the first check. */
+  async start(): Promise<void> {
+    if (this.#timer) return;
+    this.#timer = setInterval(() => void this.check(), CHECK);
+    await this.check();
+  }
+
+  /** The next one that may be read from, in turn; null where there is none. */
+  next(): Statements | null {
+    const usable = this.#all.filter((replica) => replica.usable);
+    return usable[this.#turn++ % usable.length]?.statements ?? null;
+  }
+
+  /** Renews who is usable; never fails. */
+  async check(): Promise<void> {
+    const now = Date.now();
+    await this.#primary
+      .run("UPDATE replica_clock SET at = :now WHERE id = 1 AND at < :now", { now })
+      .then(() => (this.#written = now))
+      .catch(() => undefined);
+    await Promise.all(this.#all.map((replica) => this.#look(replica)));
+  }
+
+  async #look(replica: Replica): Promise<void> {
+    let reason = "";
+    try {
+      const at = await replica.statements.number("SELECT at FROM replica_clock WHERE id = 1");
+      const lag = this.#written - at;
+      if (lag > MAX_LAG) reason = `${Math.round(lag / 1000)} s behind`;
+    } catch (error) {
+      reason = (error as Error).message;
+    }
+    if (reason && replica.usable) this.#warn("A read replica is left out", { host: replica.host, reason });
+    if (!reason && !replica.usable) this.#warn("A read replica is read from", { host: replica.host });
+    replica.usable = reason === "";
+  }
+
+  async stop(): Promise<void> {
+    if (this.#timer) clearInterval(this.#timer);
+    await Promise.all(this.#all.map(({ statements }) => statements.sequelize.close()));
+  }
+}

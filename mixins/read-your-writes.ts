@@ -1,0 +1,90 @@
+/**
+ * Reads from replicas, but for who has just written: a change marks the people whom it concerns in Redis, and for 15 s
+ * their reads go to the primary. Without replicas every read goes to the primary and nothing is marked.
+ */
+import type { Cluster, Redis } from "ioredis";
+import type { Logger, ServiceBroker } from "moleculer";
+import type { Statements } from "../lib/database.ts";
+import type { Mixin } from "../lib/implement.ts";
+import { shareRedis } from "../lib/redis.ts";
+import { Replicas } from "../lib/replicas.ts";
+import type { SqlDomain } from "../lib/settings.ts";
+import type { DatabaseMethods } from "./database.ts";
+import { runtimeOf } from "./runtime.ts";
+
+const MARK_MS = 15_000;
+
+export interface ReadYourWritesMethods {
+  /** Where `user` reads from: a replica, or the primary after a write that concerns them and when Redis is away. */
+  reads(user: string | null): Promise<Statements>;
+  /** Between the commit and the answer: the next reads of these people see the change. Never fails. */
+  wrote(users: readonly (string | null)[]): Promise<void>;
+}
+
+interface Shared {
+  replicas: Replicas;
+  redis: { client: Redis | Cluster; release(): void } | null;
+  users: number;
+}
+
+/** Replicas of a broker; only clubs has any. */
+const shared = new WeakMap<ServiceBroker, Shared>();
+
+/** Needs the database mixin before it. */
+export function readYourWrites(domain: SqlDomain): Mixin<ReadYourWritesMethods> {
+  type Self = DatabaseMethods & { broker: ServiceBroker; logger: Logger; $reading: Shared | null };
+  const keyOf = (user: string): string => `ryw:${domain}:${user}`;
+  const mixin = {
+    created(this: Self) {
+      this.$reading = acquire(this);
+    },
+    async started(this: Self) {
+      await this.$reading?.replicas.start();
+    },
+    async stopped(this: Self) {
+      const own = this.$reading;
+      if (!own || --own.users > 0) return;
+      shared.delete(this.broker);
+      own.redis?.release();
+      await own.replicas.stop();
+    },
+    methods: {
+      async reads(this: Self, user: string | null): Promise<Statements> {
+        const own = this.$reading;
+        const replica = own?.replicas.next();
+        if (!replica) return this.db.primary;
+        if (!user) return replica;
+        const marked = await own?.redis?.client.exists(keyOf(user)).catch(() => 1);
+        return marked === 0 ? replica : this.db.primary;
+      },
+      async wrote(this: Self, users: readonly (string | null)[]): Promise<void> {
+        const client = this.$reading?.redis?.client;
+        if (!client) return;
+        const people = users.filter((user): user is string => user !== null);
+        await Promise.all(
+          people.map((user) => client.set(keyOf(user), 1, "PX", MARK_MS).catch(() => undefined)),
+        );
+      },
+    },
+  };
+  // Moleculer types methods by `this` of any; the mixin's own types are in ReadYourWritesMethods.
+  return mixin as unknown as Mixin<ReadYourWritesMethods>;
+}
+
+function acquire(service: DatabaseMethods & { broker: ServiceBroker; logger: Logger }): Shared | null {
+  const { settings } = runtimeOf(service.broker);
+  if (!settings.sqlUrls.clubs || settings.clubsReadUrls.length === 0) return null;
+  const known = shared.get(service.broker);
+  if (known) {
+    known.users++;
+    return known;
+  }
+  const warn = (text: string, data?: object): void => service.logger.warn(text, data);
+  const made: Shared = {
+    replicas: new Replicas(service.db.primary, settings.clubsReadUrls, warn),
+    redis: settings.redisUrl ? shareRedis(settings.redisUrl, warn) : null,
+    users: 1,
+  };
+  shared.set(service.broker, made);
+  return made;
+}
