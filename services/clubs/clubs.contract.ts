@@ -5,7 +5,10 @@ import { Id, List, Nullable, OneOf, Page, Text, Time, Version } from "../../lib/
 
 declare module "../../lib/declare.ts" {
   interface Relations {
-    /** `visible`: active, or one of its people. A president is an officer, an officer a member. */
+    /**
+     * `visible`: it is active, or the caller one of its people, a reviewer or an administrator; deleted: its people
+     * alone. A president is an officer, an officer a member.
+     */
     club: "visible" | "member" | "officer" | "president";
   }
 }
@@ -57,7 +60,12 @@ export const Club = T.Object({
 export type Club = Static<typeof Club>;
 
 /** A club as services know it. */
-export const ClubRecord = T.Object({ ...stored, createdBy: Id });
+export const ClubRecord = T.Object({
+  ...stored,
+  createdBy: Id,
+  /** Grows with every change, counts included. */
+  revision: T.Integer(),
+});
 export type ClubRecord = Static<typeof ClubRecord>;
 
 const editable = {
@@ -152,7 +160,7 @@ export const clubs = declare("clubs", {
     summary: { en: "A club", "zh-CN": "社团详情" },
     params: T.Object({ id: Id }),
     returns: Club,
-    access: { club: "visible", or: ["reviewer", "admin"], anonymous: true },
+    access: { club: "visible", anonymous: true },
   },
   update: {
     rest: "PATCH /clubs/:id",
@@ -173,7 +181,6 @@ export const clubs = declare("clubs", {
     summary: { en: "Dissolve a club", "zh-CN": "解散社团" },
     params: T.Object({ id: Id }),
     access: { club: "president", or: "admin" },
-    errors: ["CLUB_NOT_ACTIVE"],
   },
   setStatus: {
     rest: "PUT /clubs/:id/status",
@@ -197,6 +204,7 @@ export const clubs = declare("clubs", {
     returns: T.Union([T.Object({ transfer: T.Object({ id: Id, to: Id, expiresAt: Time }) }), Club]),
     status: [202, 200],
     access: { club: "president", or: "admin" },
+    errors: ["CLUB_NOT_ACTIVE"],
   },
   acceptTransfer: {
     rest: "POST /clubs/:id/transfer/accept",
@@ -205,7 +213,7 @@ export const clubs = declare("clubs", {
     returns: Club,
     access: { club: "member" },
   },
-  /** The resource check of `club` rules; the grant carries the club's status and the caller's role. */
+  /** The resource check of `club` rules; the grant carries the club's status and revision and the caller's role. */
   allows: {
     params: T.Object({
       id: T.String(),
@@ -215,7 +223,11 @@ export const clubs = declare("clubs", {
     }),
     returns: T.Object({
       verdict: OneOf(["yes", "forbidden", "hidden", "missing"]),
-      grant: T.Object({ status: T.Optional(ClubStatus), role: T.Optional(Nullable(ClubRole)) }),
+      grant: T.Object({
+        status: T.Optional(ClubStatus),
+        role: T.Optional(Nullable(ClubRole)),
+        revision: T.Optional(T.Integer()),
+      }),
     }),
     access: "service",
     safe: true,
@@ -255,6 +267,21 @@ export const clubs = declare("clubs", {
     access: "service",
     safe: true,
   },
+  /** Foundings that have not ended, oldest first; for operators. */
+  sagas: {
+    returns: T.Array(
+      T.Object({
+        id: T.String(),
+        type: T.String(),
+        state: T.String(),
+        step: T.Integer(),
+        tries: T.Integer(),
+        createdAt: T.Integer(),
+      }),
+    ),
+    access: "service",
+    safe: true,
+  },
   /** Clubs whose president the person is: an obstacle to erasure. */
   presidedBy: {
     params: T.Object({ user: T.String() }),
@@ -265,10 +292,14 @@ export const clubs = declare("clubs", {
 });
 
 export const clubMessages = declareMessages({
+  /** A pending club stands, its review task too. */
   "clubs.created": T.Object({ name: T.String(), createdBy: Id }),
-  /** Anything that a search or a card shows may have changed, counts included. */
+  /**
+   * Something that a search shows may have changed: texts, with a new version (a claim on a pending club's review
+   * then ends), or the count of members, without one. Favorites are not told.
+   */
   "clubs.updated": T.Object({ name: T.String(), status: ClubStatus }),
-  /** The text of a pending club changed: a claim on its review ends. */
+  /** By a review or an administrator; the reason is the reviewer's comment or theirs. */
   "clubs.statusChanged": T.Object({
     name: T.String(),
     from: ClubStatus,
