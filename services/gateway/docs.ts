@@ -7,11 +7,11 @@ import type { Exchange } from "./exchange.ts";
 import { openapiOf } from "./openapi.ts";
 import type { Page } from "./routes.ts";
 
-// Styles of elements are set by Swagger UI's scripts, and its icons are data: URLs in its style sheet.
+// The icons of Swagger UI are data: URLs in its style sheet.
 const CONTENT_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
+  "style-src 'self'",
   "img-src 'self' data:",
   "connect-src 'self'",
   "base-uri 'none'",

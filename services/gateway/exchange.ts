@@ -1,8 +1,8 @@
 /** One request and its answer. */
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Context } from "moleculer";
 import type { Language } from "../../lib/declare.ts";
-import { newId } from "../../lib/ids.ts";
 import type { Address } from "./address.ts";
 import { addCors } from "./cors.ts";
 import type { Gateway } from "./gateway.ts";
@@ -53,7 +53,7 @@ export class Exchange {
     this.path = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
     this.query = mark < 0 ? "" : url.slice(mark + 1);
     const given = headers["x-request-id"];
-    this.requestId = typeof given === "string" && REQUEST_ID.test(given) ? given : newId();
+    this.requestId = typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
     this.language = languageOf(headers["accept-language"]);
     const peer = gateway.addresses.peer(req.socket.remoteAddress);
     this.address = gateway.addresses.client(peer, joined(headers["x-forwarded-for"]));

@@ -106,7 +106,7 @@ describe("the document of a gateway", () => {
       const { body: script } = await gateway.send<string>("GET", "/docs/start.js");
       expect(script).toContain('"/openapi.json"');
       const policy = headers["content-security-policy"] as string;
-      expect(policy).not.toMatch(/https?:|\*|unsafe-eval|script-src[^;]*unsafe/);
+      expect(policy).not.toMatch(/https?:|\*|unsafe/);
       expect(policy).toContain("frame-ancestors 'none'");
     });
 

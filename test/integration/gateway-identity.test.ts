@@ -1,7 +1,7 @@
 /** Who calls, and when that is asked. */
 import { implement } from "../../lib/implement.ts";
 import { eventually } from "../support/federation.ts";
-import { sessions, startGateway } from "../support/gateway.ts";
+import { away, sessions, startGateway } from "../support/gateway.ts";
 import type { TestGateway } from "../support/gateway.ts";
 
 let gateway: TestGateway;
@@ -138,6 +138,23 @@ test("a gateway is not ready before it knows the revoked sessions", async () => 
     // Whatever was revoked while an access token lives.
     expect(Date.now() - since).toBeGreaterThan(600_000);
     expect((await other.send("GET", "/things", { token: other.token({ sid: "before" }) })).status).toBe(401);
+  } finally {
+    await other.stop();
+  }
+});
+
+test("nor before the services are there that it routes to; afterwards they may come and go", async () => {
+  const other = await startGateway();
+  const waits = () => "api: services" in other.runtime.readiness.reasons;
+  try {
+    expect(waits()).toBe(true);
+    const service = other.broker.createService(
+      implement(away, { actions: { get: async ({ params, headers }) => ({ params, headers }) } }),
+    );
+    await eventually(async () => (waits() ? undefined : true));
+    await other.broker.destroyService(service);
+    expect((await other.send("GET", "/away", { token: other.token() })).status).toBe(503);
+    expect(waits()).toBe(false);
   } finally {
     await other.stop();
   }
