@@ -12,7 +12,7 @@ import { redisTarget } from "./lib/redis.ts";
 import { checkNode, readEnvironment, readSettings } from "./lib/settings.ts";
 import type { Settings } from "./lib/settings.ts";
 import { authorize } from "./middlewares/authorize.ts";
-import { bus } from "./middlewares/bus.ts";
+import { bus, TrustingRoundRobin } from "./middlewares/bus.ts";
 import { drain } from "./middlewares/drain.ts";
 import { errors, isAway, isFailure } from "./middlewares/errors.ts";
 import { health } from "./middlewares/health.ts";
@@ -34,7 +34,7 @@ export const DOMAINS = readdirSync(path.join(import.meta.dirname, "services"), {
 /** Options of a broker; `middlewares` is listed by hand, the first is innermost. */
 export function brokerOptions(runtime: Runtime): BrokerOptions {
   const { settings, domains } = runtime;
-  const name = domains.length === DOMAINS.length ? "all" : domains.join("+");
+  const name = domains.length === DOMAINS.length ? "all" : domains.join("+") || "repl";
   return {
     nodeID: `${name}~${hostname()}~${process.pid}`,
     namespace: settings.namespace,
@@ -48,7 +48,7 @@ export function brokerOptions(runtime: Runtime): BrokerOptions {
               type: "Etcd3",
               options: { etcd: { hosts: settings.discoverer.replace("etcd3://", "http://") } },
             },
-      strategy: "RoundRobin",
+      strategy: TrustingRoundRobin,
       preferLocal: true,
       stopDelay: 200,
     },
@@ -71,6 +71,8 @@ export function brokerOptions(runtime: Runtime): BrokerOptions {
       ? {
           enabled: true,
           sampling: { rate: 0.1 },
+          // Params hold passwords and tokens.
+          tags: { action: { params: false, meta: false }, event: { params: false, meta: false } },
           exporter: { type: "Zipkin", options: { baseURL: settings.tracingUrl, interval: 2 } },
         }
       : false,
@@ -81,13 +83,13 @@ export function brokerOptions(runtime: Runtime): BrokerOptions {
     contextParamsCloning: false,
     maxCallLevel: 20,
     middlewares: middlewaresOf(runtime),
-  } as BrokerOptions;
+  };
 }
 
 function middlewaresOf(runtime: Runtime): Middleware[] {
   const { contracts } = runtime;
   return [
-    { name: "Runtime", created: runtime.bind },
+    { name: "Runtime", created: (made: ServiceBroker) => runtime.bind(made) },
     "ActionHook",
     idempotency(contracts),
     "Bulkhead",

@@ -97,7 +97,7 @@ function check(name: string, action: ActionContract): void {
   };
   if (!action.access) refuse("has no access rule: say who may call it.");
   const internal = action.access === "service" || action.access === "gateway";
-  if (action.rest && internal) refuse(`access "${String(action.access)}" is for actions without a route.`);
+  if (action.rest && internal) refuse(`access "service" and "gateway" are for actions without a route.`);
   if (!action.rest && !internal) refuse('an action without a route needs access "service" or "gateway".');
   if (action.rest && !action.summary) refuse("a route needs a summary.");
   if (action.cache && action.access !== "service")
@@ -184,7 +184,7 @@ type AnswerOf<A extends ActionContract> = A["returns"] extends TSchema ? Static<
 
 export type { AnswerOf, ParamsOf };
 
-type ServiceName = keyof Contracts & string;
+type ServiceName = keyof Contracts;
 type ActionsOf<N extends ServiceName> = Contracts[N] extends Contract<string, infer A> ? A : never;
 
 /** Every action's full name, `service.action`. */

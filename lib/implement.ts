@@ -151,10 +151,7 @@ export function expectVersion(ctx: { headers: Headers }, version: number): void 
 }
 
 /** Chooses status and headers of the answer to the request; without effect in calls between services. */
-export function respond(
-  ctx: Ctx<unknown>,
-  answer: { status?: number; headers?: Record<string, string> },
-): void {
+export function respond(ctx: Ctx, answer: { status?: number; headers?: Record<string, string> }): void {
   if (!ctx.headers.edge) return;
   if (answer.status) ctx.meta["$statusCode"] = answer.status;
   if (answer.headers)

@@ -18,11 +18,11 @@ export interface Migration {
     /** A UUID, or any ASCII text of up to 36 characters. */
     id: string;
     /** ASCII text that is compared byte by byte. */
-    ascii(length: number): string;
+    ascii: (length: number) => string;
     /** Text that is compared byte by byte: what must be unique or sorted is normalized in code. */
-    key(length: number): string;
+    key: (length: number) => string;
     /** Text of people. */
-    text(length: number): string;
+    text: (length: number) => string;
     /** Text of any length (JSON too). */
     long: string;
     integer: string;
@@ -126,7 +126,7 @@ export class Migrations {
         "UPDATE migration_lock SET owner = $owner, until_at = $until WHERE id = 1 AND (until_at < $now OR owner = $owner)",
         { bind: { owner, until: now + LEASE, now }, type: QueryTypes.UPDATE },
       );
-      return Number(changed) > 0;
+      return changed > 0;
     };
     await this.#sequelize
       .query("INSERT INTO migration_lock (id, owner, until_at) VALUES (1, NULL, 0)")

@@ -1,13 +1,33 @@
 /**
  * The bus between the nodes. While NATS is away remote calls fail at once instead of hanging until they time out. A
- * node that lets a call time out is asked whether it lives, and is out of choice at once when it does not answer.
+ * node that lets a call time out is out of choice at once, and asked whether it lives: when it answers it is back,
+ * when it does not it is taken for gone, and calls that wait for it are tried elsewhere.
  */
-import type { ActionSchema, Middleware, ServiceBroker } from "moleculer";
+import { Strategies } from "moleculer";
+import type { ActionSchema, Endpoint, Middleware, ServiceBroker } from "moleculer";
 import { AppError } from "../lib/errors.ts";
 import type { Readiness } from "../mixins/runtime.ts";
 
 /** Milliseconds that a node has to answer a ping. */
 const PING = 500;
+
+/** Nodes that have let a call time out and were not heard of since, by broker. */
+const suspects = new WeakMap<ServiceBroker, Set<string>>();
+
+function suspectsOf(broker: ServiceBroker): Set<string> {
+  const known = suspects.get(broker) ?? new Set<string>();
+  suspects.set(broker, known);
+  return known;
+}
+
+/** Round robin that passes over suspects while there is anybody else. */
+export class TrustingRoundRobin extends Strategies.RoundRobin {
+  override select<E extends Endpoint>(list: E[]): E {
+    const doubted = suspectsOf(this.broker);
+    const trusted = doubted.size === 0 ? list : list.filter(({ id }) => !doubted.has(id));
+    return super.select(trusted.length > 0 ? trusted : list) as E;
+  }
+}
 
 interface NatsClient {
   status(): AsyncIterable<{ type: string }>;
@@ -17,7 +37,6 @@ type Handler = (ctx: { nodeID: string }) => Promise<unknown>;
 
 export function bus(readiness: Readiness): Middleware {
   let away = false;
-  const asked = new Set<string>();
 
   const follow = async (client: NatsClient): Promise<void> => {
     for await (const { type } of client.status()) {
@@ -28,16 +47,17 @@ export function bus(readiness: Readiness): Middleware {
     }
   };
 
-  const check = async (broker: ServiceBroker, nodeID: string): Promise<void> => {
-    if (asked.has(nodeID)) return;
-    asked.add(nodeID);
+  const ask = async (broker: ServiceBroker, node: string): Promise<void> => {
+    const doubted = suspectsOf(broker);
+    if (doubted.has(node)) return;
+    doubted.add(node);
     try {
-      if ((await broker.ping(nodeID, PING)) === null && !away) {
-        broker.logger.warn("A node does not answer and is out of choice", { node: nodeID });
-        broker.registry.nodes.disconnected(nodeID, true);
+      if ((await broker.ping(node, PING)) === null && !away) {
+        broker.logger.warn("A node does not answer and is taken for gone", { node });
+        broker.registry.nodes.disconnected(node, true);
       }
     } finally {
-      asked.delete(nodeID);
+      doubted.delete(node);
     }
   };
 
@@ -49,7 +69,7 @@ export function bus(readiness: Readiness): Middleware {
         try {
           return await next(ctx);
         } catch (error) {
-          if ((error as { type?: string }).type === "REQUEST_TIMEOUT") void check(this, ctx.nodeID);
+          if ((error as { type?: string }).type === "REQUEST_TIMEOUT") void ask(this, ctx.nodeID);
           throw error;
         }
       };

@@ -29,7 +29,7 @@ export function refusalOf(error: unknown): AppError | null {
   if (type === "QUEUE_FULL") return new AppError("OVERLOADED", { retryAfter: 1 });
   if (name === "BusyError")
     return new AppError("OVERLOADED", {
-      retryAfter: Number((error as { retryAfter?: number }).retryAfter ?? 1),
+      retryAfter: (error as { retryAfter?: number }).retryAfter ?? 1,
     });
   const codes = [name, code, original?.code, parent?.code];
   if (codes.some((each) => typeof each === "string" && DATABASE_AWAY.test(each)))

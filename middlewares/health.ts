@@ -27,7 +27,7 @@ export function health(runtime: Runtime): Middleware {
       server?.closeAllConnections();
       server?.close();
     },
-  } as unknown as Middleware;
+  };
 }
 
 /**

@@ -12,7 +12,7 @@ export function loggerOf(settings: Settings): BrokerOptions["logger"] {
     return {
       type: "Console",
       options: { level, formatter: "short", objectPrinter: null },
-    } as BrokerOptions["logger"];
+    };
   // Lines are collected and written in the background; pino writes what is left when the process exits.
   const root = pino(
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
@@ -42,5 +42,5 @@ export function loggerOf(settings: Settings): BrokerOptions["logger"] {
         };
       },
     },
-  } as BrokerOptions["logger"];
+  };
 }

@@ -20,9 +20,17 @@ interface DeadRow {
   created_at: number;
 }
 
+const present = ({ id, type, consumer, error, attempts, created_at: createdAt }: DeadRow) => ({
+  id,
+  type,
+  consumer,
+  error,
+  attempts,
+  createdAt,
+});
+
 /** The service for the queue of `domain`, by its contract. */
 export function queueService(domain: SqlDomain, contract: Contract<string, typeof queueActions>) {
-  const present = ({ created_at: createdAt, envelope: _, ...row }: DeadRow) => ({ ...row, createdAt });
   return implement(contract, {
     mixins: [database(domain), sweeper()],
     actions: {

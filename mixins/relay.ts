@@ -154,7 +154,7 @@ export class Relay {
     const attempts = row.attempts + (refused.length > 0 ? 1 : 0);
     const dead = attempts >= MAX_ATTEMPTS ? refused : [];
     const wait = Math.min(60_000, 200 * 2 ** attempts) * (0.5 + Math.random());
-    const error = String(failed[0]?.error.message ?? "").slice(0, 500);
+    const error = (failed[0]?.error.message ?? "").slice(0, 500);
     await this.#db.transaction(async (tx) => {
       for (const { consumer, error: why } of dead)
         await tx.insertNew("dead_letters", {

@@ -61,7 +61,7 @@ export function sagas(definitionsOf: (service: never) => SagaDefinition<never>[]
   const find = (service: Self, type: string): SagaDefinition<object> => {
     const definition = definitionsOf(service as never).find((each) => each.type === type);
     if (!definition) throw new Error(`There is no saga of the type ${type}.`);
-    return definition as unknown as SagaDefinition<object>;
+    return definition;
   };
   const mixin = {
     created(this: Self) {

@@ -1,0 +1,22 @@
+/** A node of clubs that dies (kill -9) at the place of its saga that FAULT names: for tests of recovery. */
+import { readSettings } from "../../lib/settings.ts";
+import { runtimeOf } from "../../mixins/runtime.ts";
+import { createNode } from "../../moleculer.config.ts";
+
+const fault = process.env["FAULT"];
+const die = (): void => void process.kill(process.pid, "SIGKILL");
+
+const broker = await createNode(readSettings(process.env), ["clubs"]);
+const call = broker.call.bind(broker) as unknown as (action: string, ...rest: unknown[]) => Promise<unknown>;
+Object.assign(broker, {
+  async call(action: string, ...rest: unknown[]) {
+    if (action !== "reviews.open") return call(action, ...rest);
+    if (fault === "before the review task") die();
+    const answer = await call(action, ...rest);
+    if (fault === "after the review task") die();
+    if (fault === "before the answer") setTimeout(die, 40);
+    return answer;
+  },
+});
+await broker.start();
+process.stdout.write(`  Health     http://127.0.0.1:${runtimeOf(broker).ports.get("health")}/health/ready\n`);
