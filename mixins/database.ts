@@ -95,7 +95,8 @@ export function database(domain: SqlDomain): Mixin<DatabaseMethods> {
         this.relay.nudge();
       },
       async forget(this: { broker: ServiceBroker }, action: string, ...values: string[]): Promise<void> {
-        const key = `${action}:${values.join("|")}`;
+        // As the cacher writes the key of an action whose keys are strings.
+        const key = `${action}:${values.map((value) => `"${value}"`).join("|")}`;
         await this.broker.cacher?.del(key).catch(() => undefined);
         // A memory cache is private to its node.
         if (!runtimeOf(this.broker).settings.redisUrl) void this.broker.broadcast("cache.forget", { key });
