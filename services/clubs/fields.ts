@@ -62,7 +62,8 @@ export function columnsOf(fields: Fields, holdsName: boolean): Row {
 
 /** Tags that differ in nothing but case or width are one. */
 function withoutRepeats(tags: readonly string[]): string[] {
-  return [...new Map(tags.toReversed().map((tag) => [foldedKey(tag), tag])).values()].toReversed();
+  const keys = tags.map(foldedKey);
+  return tags.filter((_, i) => keys.indexOf(keys[i] as string) === i);
 }
 
 /** Writes the rows by which clubs are found by their tags. */
