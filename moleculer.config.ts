@@ -8,11 +8,11 @@ import type { BrokerOptions, Middleware, ServiceSchema } from "moleculer";
 import { Registry } from "prom-client";
 import { Verifier } from "./lib/keys.ts";
 import type { JwkSet } from "./lib/keys.ts";
-import { redisTarget } from "./lib/redis.ts";
 import { checkNode, readEnvironment, readSettings } from "./lib/settings.ts";
 import type { Settings } from "./lib/settings.ts";
 import { authorize } from "./middlewares/authorize.ts";
 import { bus, TrustingRoundRobin } from "./middlewares/bus.ts";
+import { cacherOf } from "./middlewares/cacher.ts";
 import { drain } from "./middlewares/drain.ts";
 import { errors, isAway, isFailure } from "./middlewares/errors.ts";
 import { health } from "./middlewares/health.ts";
@@ -126,18 +126,6 @@ function natsOptions(urls: string): object {
     reconnectTimeWait: 500,
     timeout: 3_000,
   };
-}
-
-function cacherOf(settings: Settings): BrokerOptions["cacher"] {
-  if (!settings.redisUrl)
-    return { type: "MemoryLRU", options: { max: 10_000, ttl: 30, clone: true } } as BrokerOptions["cacher"];
-  return redisCacher(settings.redisUrl);
-}
-
-function redisCacher(url: string): BrokerOptions["cacher"] {
-  const { nodes, options } = redisTarget(url);
-  const connection = nodes ? { cluster: { nodes, options: { redisOptions: options } } } : { redis: options };
-  return { type: "Redis", options: { ttl: 30, pingInterval: 0, ...connection } } as BrokerOptions["cacher"];
 }
 
 /** The runtime of a node; it ties itself to the broker that is made with its options. */

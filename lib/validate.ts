@@ -49,6 +49,8 @@ export function compileCheck(schema: TSchema): Check {
     ([, property]) => property.default !== undefined,
   );
   return (params, known = []) => {
+    // A body that is no object has no fields to say more about.
+    if (known.some(({ field }) => field === "")) throw new AppError("VALIDATION_FAILED", { errors: known });
     const bad: FieldError[] = [...known];
     const value = (normalize ? normalize(params ?? {}, "", bad) : (params ?? {})) as Json;
     if (!validator.Check(value)) bad.push(...fieldErrors(validator.Errors(value), value));

@@ -207,7 +207,7 @@ async function pendingClubs(node: ClusterNode): Promise<string[]> {
 
 test("a disk that fills up loses nothing acknowledged and damages nothing", async () => {
   // A limit on the size of files stands for the full disk: writes fail, reads go on.
-  const full = begin({}, "", ["prlimit", `--fsize=${900 * 1024}`]);
+  const full = begin({}, "", ["prlimit", `--fsize=${1500 * 1024}`]);
   await ready(full);
   const token = await register(full, "founder");
   const acknowledged: string[] = [];

@@ -1,0 +1,31 @@
+/** The cacher of cached actions: memory in one process, Redis in a cluster. */
+import { Cachers } from "moleculer";
+import type { BrokerOptions } from "moleculer";
+import { redisTarget } from "../lib/redis.ts";
+import type { Settings } from "../lib/settings.ts";
+
+/** Redis away or frozen costs its command time-out and no answer: a read misses, a write is left out. */
+class ForgivingRedisCacher extends Cachers.Redis {
+  override get(key: string): ReturnType<RedisCacher["get"]> {
+    // What a miss is to the broker, its types do not say.
+    return super.get(key).catch(() => undefined as never);
+  }
+
+  override set(key: string, data: unknown, ttl?: number): ReturnType<RedisCacher["set"]> {
+    return super.set(key, data, ttl).catch(() => undefined as never);
+  }
+
+  override async close(): Promise<void> {
+    this.client.disconnect();
+  }
+}
+
+type RedisCacher = InstanceType<typeof Cachers.Redis>;
+
+export function cacherOf(settings: Settings): BrokerOptions["cacher"] {
+  if (!settings.redisUrl) return new Cachers.MemoryLRU({ max: 10_000, ttl: 30, clone: true });
+  const { nodes, options } = redisTarget(settings.redisUrl);
+  const connection = nodes ? { cluster: { nodes, options: { redisOptions: options } } } : { redis: options };
+  // Every connection waits for nothing: redisTarget gives short time-outs and no offline queue.
+  return new ForgivingRedisCacher({ ttl: 30, pingInterval: 0, ...connection }) as unknown as BrokerOptions["cacher"];
+}
