@@ -85,9 +85,7 @@ export default implement(auth, {
     },
 
     async login(ctx) {
-      const { user, session } = await signIn(this.db, ctx.params, ctx.headers.client).finally(() =>
-        this.relay.nudge(),
-      );
+      const { user, session } = await signIn(this.db, ctx.params, ctx.headers.client);
       return this.tokens(user, session);
     },
 

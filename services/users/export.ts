@@ -4,6 +4,7 @@ import { AppError } from "../../lib/errors.ts";
 import type { Ctx } from "../../lib/implement.ts";
 import { iso } from "../../lib/types.ts";
 import type { Runtime } from "../../mixins/runtime.ts";
+import type { TokenRow } from "./account-mails.ts";
 import { load, presentOwn } from "./accounts.ts";
 import { givenRoles } from "./roles.ts";
 import type { SessionRow } from "./session-store.ts";
@@ -40,11 +41,14 @@ async function exportFrom(ctx: Ctx, service: string, user: string): Promise<Reco
   throw new Error(`${service}.exportUser does not end.`);
 }
 
-/** What users itself keeps: profile, roles, sessions. */
+/** What users itself keeps: profile, roles, sessions, what was asked for by mail. */
 export async function exportOwn(db: Statements, id: string): Promise<Record<string, unknown>> {
   const user = await load(db, id);
   if (!user || user.status === "erased") throw new AppError("INVALID_TOKEN");
   const sessions = await db.all<SessionRow>("SELECT * FROM sessions WHERE user_id = :id ORDER BY id", { id });
+  const tokens = await db.all<TokenRow>("SELECT * FROM account_tokens WHERE user_id = :id ORDER BY id", {
+    id,
+  });
   const time = (at: number | null) => (at === null ? null : iso(at));
   return {
     profile: {
@@ -60,6 +64,13 @@ export async function exportOwn(db: Statements, id: string): Promise<Record<stri
       createdAt: iso(session.created_at),
       lastUsedAt: iso(session.last_used_at),
       endedAt: time(session.ended_at),
+    })),
+    mails: tokens.map((token) => ({
+      for: token.kind === "email" ? "a change of e-mail" : "a password reset",
+      email: token.email,
+      oldEmail: token.old_email,
+      askedAt: iso(token.created_at),
+      usedAt: time(token.used_at),
     })),
   };
 }

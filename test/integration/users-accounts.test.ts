@@ -1,9 +1,10 @@
 /** Registration, signing in, and the lock after wrong passwords. */
+import { createAccount } from "../../services/users/accounts.ts";
 import { sweepIdentities } from "../../services/users/identities.ts";
 import { sweepOften } from "../../services/users/sweeps.ts";
 import { newId } from "../../lib/ids.ts";
 import { eventually } from "../support/federation.ts";
-import { PASSWORD, startHouse, unique } from "../support/users.ts";
+import { PASSWORD, SlowDatabase, startHouse, unique } from "../support/users.ts";
 import type { House, Problem } from "../support/users.ts";
 
 let house: House;
@@ -155,6 +156,52 @@ describe("registration", () => {
     expect(await house.db.primary.one("SELECT state FROM identities WHERE value = :own", { own })).toEqual({
       state: "active",
     });
+  });
+});
+
+describe("a registration that stands still for a minute after its row", () => {
+  const slow = (meanwhile: (values: string[]) => Promise<void>) => {
+    const { username, email } = form();
+    const values = [`u:${username}`, `e:${email}`];
+    const account = {
+      id: newId(),
+      username,
+      email,
+      passwordHash: "-",
+      passwordOnce: 0,
+      displayName: null,
+    } as const;
+    const made = createAccount(
+      new SlowDatabase(house.db, () => meanwhile(values)),
+      { ...account, locale: "en", acceptedTerms: false },
+      async () => undefined,
+    );
+    return { id: account.id, values, made };
+  };
+  const drop = (values: string[]) =>
+    house.db.primary.run("DELETE FROM identities WHERE value IN (:values)", { values });
+  const stateOf = (values: string[]) =>
+    house.db.primary.all(
+      "SELECT value, user_id FROM identities WHERE value IN (:values) ORDER BY value DESC",
+      { values },
+    );
+
+  test("takes its names again when they were swept", async () => {
+    const { id, values, made } = slow(async (own) => void (await drop(own)));
+    await made;
+    expect(await stateOf(values)).toEqual(values.map((value) => ({ value, user_id: id })));
+  });
+
+  test("is undone when somebody else has one of them", async () => {
+    const other = newId();
+    const { id, values, made } = slow(async (own) => {
+      await drop(own);
+      const row = { value: own[1] as string, user_id: other, state: "active", created_at: 1 };
+      await house.db.primary.insertNew("identities", row);
+    });
+    await expect(made).rejects.toMatchObject({ type: "UNAVAILABLE" });
+    expect(await stateOf(values)).toEqual([{ value: values[1], user_id: other }]);
+    expect(await house.db.primary.one("SELECT id FROM users WHERE id = :id", { id })).toBeNull();
   });
 });
 

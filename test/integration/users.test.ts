@@ -211,7 +211,7 @@ describe("roles", () => {
             ),
         ),
       );
-      expect(outcomes.toSorted()).toEqual(["LAST_ADMIN", "gone"]);
+      expect(outcomes.map(String).toSorted()).toEqual(["LAST_ADMIN", "gone"]);
       await house.db.transaction((tx) => writeRoles(tx, admin.id, ["admin"], true));
       await house.db.transaction((tx) => writeRoles(tx, second.id, [], true));
     }

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ServiceBroker } from "moleculer";
 import { simpleParser } from "mailparser";
-import type { Database } from "../../lib/database.ts";
+import { Database } from "../../lib/database.ts";
+import type { Tx } from "../../lib/database.ts";
 import { AppError } from "../../lib/errors.ts";
 import { readSettings } from "../../lib/settings.ts";
 import type { DatabaseMethods } from "../../mixins/database.ts";
@@ -154,10 +155,31 @@ export async function signIn(house: House, { username, password }: Pick<Person, 
   return { token: body.accessToken, refreshToken: body.refreshToken };
 }
 
-/** Every statement from now on goes to `tell`, until the function returned is called. */
+/** Every statement from now on goes to `tell` with its values, until the function returned is called. */
 export function watchStatements({ sequelize }: Database, tell: (sql: string) => void): () => void {
   // Sequelize's types leave its options out.
-  const { options } = sequelize as unknown as { options: { logging: false | ((text: string) => void) } };
+  const { options } = sequelize as unknown as {
+    options: { logging: false | ((text: string) => void); logQueryParameters: boolean };
+  };
+  options.logQueryParameters = true;
   options.logging = (text) => tell(text.replace(/^Executing \(.*?\): /, ""));
   return () => (options.logging = false);
+}
+
+/** A database that is so slow after its first commit that `meanwhile` happens before anything else. */
+export class SlowDatabase extends Database {
+  #meanwhile: () => Promise<void>;
+
+  constructor({ sequelize }: Database, meanwhile: () => Promise<void>) {
+    super(sequelize, "user_id");
+    this.#meanwhile = meanwhile;
+  }
+
+  override async transaction<R>(work: (tx: Tx) => Promise<R>): Promise<R> {
+    const answer = await super.transaction(work);
+    const meanwhile = this.#meanwhile;
+    this.#meanwhile = async () => undefined;
+    await meanwhile();
+    return answer;
+  }
 }
