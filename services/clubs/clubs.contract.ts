@@ -125,6 +125,8 @@ export const clubs = declare("clubs", {
     }),
     returns: List(Club),
     access: "any",
+    // Without a token, where one's own clubs are asked for.
+    errors: ["UNAUTHENTICATED"],
   },
   search: {
     rest: "GET /clubs/search",
