@@ -56,8 +56,10 @@ if (missing(["mariadb"]).length === 0) {
   await import("../integration/users.test.ts");
   await import("../integration/users-accounts.test.ts");
   await import("../integration/users-erasure.test.ts");
+  await import("../integration/users-lock.test.ts");
   await import("../integration/users-passwords.test.ts");
   await import("../integration/users-refresh.test.ts");
+  await import("../integration/users-search.test.ts");
   await import("../integration/users-shards.test.ts");
 }
 
