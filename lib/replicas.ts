@@ -1,15 +1,38 @@
 /** Read replicas of a MySQL database: who may be read from just now. */
 import { Sequelize } from "sequelize";
 import { mysqlOptions, Statements } from "./database.ts";
+import type { Row, Values } from "./database.ts";
 
 /** Milliseconds that a replica may be behind. */
-export const MAX_LAG = 10_000;
+const MAX_LAG = 10_000;
 const CHECK = 1_000;
 
-interface Replica {
-  statements: Statements;
-  host: string;
-  usable: boolean;
+/** Reads on one replica; what it cannot answer the primary does, and it is left out until the next check. */
+class Replica extends Statements {
+  readonly host: string;
+  readonly #primary: Statements;
+  usable = false;
+
+  constructor(url: string, primary: Statements) {
+    super(new Sequelize(mysqlOptions(url)), null);
+    this.host = new URL(url).host;
+    this.#primary = primary;
+  }
+
+  override async all<R extends object = Row>(sql: string, values: Values = {}): Promise<R[]> {
+    try {
+      return await super.all<R>(sql, values);
+    } catch {
+      this.usable = false;
+      return this.#primary.all<R>(sql, values);
+    }
+  }
+
+  /** What it knows of the primary's clock. */
+  async clock(): Promise<number> {
+    const [row] = await super.all<{ at: number }>("SELECT at FROM replica_clock WHERE id = 1");
+    return row?.at ?? 0;
+  }
 }
 
 /**
@@ -29,11 +52,7 @@ export class Replicas {
   constructor(primary: Statements, urls: string[], warn: (text: string, data: object) => void) {
     this.#primary = primary;
     this.#warn = warn;
-    this.#all = urls.map((url) => ({
-      statements: new Statements(new Sequelize(mysqlOptions(url)), null),
-      host: new URL(url).host,
-      usable: false,
-    }));
+    this.#all = urls.map((url) => new Replica(url, primary));
   }
 
   /** Checks at once, and from then on every second; resolves after the first check. */
@@ -46,7 +65,7 @@ export class Replicas {
   /** The next one that may be read from, in turn; null where there is none. */
   next(): Statements | null {
     const usable = this.#all.filter((replica) => replica.usable);
-    return usable[this.#turn++ % usable.length]?.statements ?? null;
+    return usable[this.#turn++ % usable.length] ?? null;
   }
 
   /** Renews who is usable; never fails. */
@@ -62,8 +81,7 @@ export class Replicas {
   async #look(replica: Replica): Promise<void> {
     let reason = "";
     try {
-      const at = await replica.statements.number("SELECT at FROM replica_clock WHERE id = 1");
-      const lag = this.#written - at;
+      const lag = this.#written - (await replica.clock());
       if (lag > MAX_LAG) reason = `${Math.round(lag / 1000)} s behind`;
     } catch (error) {
       reason = (error as Error).message;
@@ -75,6 +93,6 @@ export class Replicas {
 
   async stop(): Promise<void> {
     if (this.#timer) clearInterval(this.#timer);
-    await Promise.all(this.#all.map(({ statements }) => statements.sequelize.close()));
+    await Promise.all(this.#all.map(({ sequelize }) => sequelize.close()));
   }
 }

@@ -30,15 +30,14 @@ interface Shared {
 /** Replicas of a broker; only clubs has any. */
 const shared = new WeakMap<ServiceBroker, Shared>();
 
-/** Needs the database mixin before it. */
+/** Needs the database mixin beside it. */
 export function readYourWrites(domain: SqlDomain): Mixin<ReadYourWritesMethods> {
-  type Self = DatabaseMethods & { broker: ServiceBroker; logger: Logger; $reading: Shared | null };
+  type Self = DatabaseMethods & { broker: ServiceBroker; logger: Logger; $reading?: Shared | null };
   const keyOf = (user: string): string => `ryw:${domain}:${user}`;
   const mixin = {
-    created(this: Self) {
-      this.$reading = acquire(this);
-    },
+    // Not in "created": those of other mixins may come later.
     async started(this: Self) {
+      this.$reading = acquire(this);
       await this.$reading?.replicas.start();
     },
     async stopped(this: Self) {

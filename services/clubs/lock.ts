@@ -21,7 +21,7 @@ export interface ClubLockMethods {
   enterClub(tx: Tx, ctx: Ctx, id: string, least: ClubRole | null, other?: string): Promise<ClubRow>;
 }
 
-/** Needs the mixins database and readYourWrites before it. */
+/** Needs the mixins database and readYourWrites beside it. */
 export function clubLock(): Mixin<ClubLockMethods> {
   type Self = ClubLockMethods & DatabaseMethods & ReadYourWritesMethods;
   const mixin = {
