@@ -19,7 +19,12 @@ const COLUMNS = ["username", "displayName", "college", "major", "grade", "role",
 const CSV_PAGE = 500;
 const CURSOR = "members";
 
-type ApplicationDecided = { clubId: string; applicantId: string; status: "approved" | "rejected" };
+type ApplicationDecided = {
+  clubId: string;
+  applicantId: string;
+  status: "approved" | "rejected";
+  by: string | null;
+};
 
 export default implement(members, {
   mixins: [database("clubs"), readYourWrites("clubs"), clubLock()],
@@ -125,11 +130,11 @@ export default implement(members, {
     },
     async onApplicationDecided(ctx) {
       const { aggregate, data } = (ctx as Ctx<Envelope<ApplicationDecided>>).params;
-      const { clubId, applicantId: userId, status } = data;
+      const { clubId, applicantId: userId, status, by } = data;
       if (status !== "approved") return;
       const known = (await names(ctx, [userId])).get(userId);
       await this.consume(ctx, async (tx) => {
-        const club = await this.lockClub(tx, clubId, [userId]);
+        const club = await this.lockClub(tx, clubId, [userId, by]);
         const present = known !== undefined && known.status !== "erased";
         if (club?.status === "active" && present) await addMember(tx, club, userId, aggregate.id);
         else

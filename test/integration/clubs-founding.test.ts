@@ -202,6 +202,24 @@ describe("when the review cannot be opened", () => {
   });
 });
 
+describe("while no node runs reviews", () => {
+  test("a club cannot be founded, and leaves nothing", async () => {
+    const { schema } = campus.broker.getLocalService("reviews");
+    await campus.broker.destroyService("reviews");
+    try {
+      const answer = await campus.call("POST", "/clubs", {
+        as: campus.person(),
+        body: campus.fields({ name: "Early" }),
+      });
+      expect([answer.status, answer.headers["retry-after"]]).toEqual([503, "2"]);
+      expect(await count("SELECT COUNT(*) FROM clubs WHERE name = 'Early'")).toBe(0);
+    } finally {
+      campus.broker.createService(schema);
+    }
+    expect(await found(campus.person(), { name: "early" })).toBe("201");
+  });
+});
+
 describe("before it stands", () => {
   test("nobody sees a club, and it takes no change", async () => {
     const founder = campus.person();
