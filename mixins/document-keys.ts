@@ -5,7 +5,7 @@ import { newId } from "../lib/ids.ts";
 import type { Claim, IdempotencyStore, KeptAnswer } from "../middlewares/idempotency.ts";
 
 /** How long a running request holds its key, and how long an answer is kept (milliseconds). */
-const KEY_LEASE = 60_000;
+const KEY_LEASE = 20_000;
 const KEY_KEPT = 24 * 3_600_000;
 
 interface KeyDocument {

@@ -81,7 +81,7 @@ export class Balancer {
       const reply = await this.send<B>(method, path, sending);
       if (reply.status < 400) return reply.body;
       const wait = reply.headers.get("retry-after");
-      if (![409, 503].includes(reply.status) || !wait || i > 100)
+      if (![409, 503].includes(reply.status) || !wait || i > 300)
         throw new Error(`${method} ${path}: ${reply.status} ${JSON.stringify(reply.body)}`);
       await sleep(Number(wait) * 500);
     }

@@ -1,4 +1,4 @@
-/** A node of clubs that dies (kill -9) at the place of its saga that FAULT names: for tests of recovery. */
+/** A node of clubs that dies (kill -9) at the place of a saga that FAULT names, for the club that FAULT_CLUB names. */
 import { readSettings } from "../../lib/settings.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
 import { createNode } from "../../moleculer.config.ts";
@@ -10,7 +10,9 @@ const broker = await createNode(readSettings(process.env), ["clubs"]);
 const call = broker.call.bind(broker) as unknown as (action: string, ...rest: unknown[]) => Promise<unknown>;
 Object.assign(broker, {
   async call(action: string, ...rest: unknown[]) {
-    if (action !== "reviews.open") return call(action, ...rest);
+    const [params] = rest as [{ clubName?: string }?];
+    if (action !== "reviews.open" || params?.clubName !== process.env["FAULT_CLUB"])
+      return call(action, ...rest);
     if (fault === "before the review task") die();
     const answer = await call(action, ...rest);
     if (fault === "after the review task") die();
