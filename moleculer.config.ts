@@ -19,7 +19,10 @@ import { health } from "./middlewares/health.ts";
 import { idempotency } from "./middlewares/idempotency.ts";
 import { loggerOf } from "./middlewares/logger.ts";
 import { metrics } from "./middlewares/metrics.ts";
+import { Nats } from "./middlewares/nats.ts";
 import { passport } from "./middlewares/passport.ts";
+import { timeout } from "./middlewares/timeout.ts";
+import { tracing } from "./middlewares/tracing.ts";
 import { validate } from "./middlewares/validate.ts";
 import { Readiness, setRuntime } from "./mixins/runtime.ts";
 import type { Runtime } from "./mixins/runtime.ts";
@@ -39,7 +42,7 @@ export function brokerOptions(runtime: Runtime): BrokerOptions {
     nodeID: `${name}~${hostname()}~${process.pid}`,
     namespace: settings.namespace,
     logger: loggerOf(settings),
-    transporter: settings.natsUrl ? { type: "NATS", options: natsOptions(settings.natsUrl) } : undefined,
+    transporter: settings.natsUrl ? new Nats(natsOptions(settings.natsUrl)) : undefined,
     registry: {
       discoverer:
         settings.discoverer === "local"
@@ -67,15 +70,6 @@ export function brokerOptions(runtime: Runtime): BrokerOptions {
     bulkhead: { enabled: true, concurrency: 200, maxQueueSize: 1_000 },
     tracking: { enabled: true, shutdownTimeout: 5_000 },
     cacher: cacherOf(settings),
-    tracing: settings.tracingUrl
-      ? {
-          enabled: true,
-          sampling: { rate: 0.1 },
-          // Params hold passwords and tokens.
-          tags: { action: { params: false, meta: false }, event: { params: false, meta: false } },
-          exporter: { type: "Zipkin", options: { baseURL: settings.tracingUrl, interval: 2 } },
-        }
-      : false,
     validator: false,
     internalServices: false,
     internalMiddlewares: false,
@@ -99,12 +93,12 @@ function middlewaresOf(runtime: Runtime): Middleware[] {
     errors(),
     metrics(runtime.metrics),
     "ContextTracker",
-    "Timeout",
+    timeout(),
     bus(runtime.readiness),
     "CircuitBreaker",
     "Retry",
     "ErrorHandler",
-    ...(runtime.settings.tracingUrl ? ["Tracing"] : []),
+    ...(runtime.settings.tracingUrl ? [tracing(runtime.settings.tracingUrl)] : []),
     passport(),
     health(runtime),
     drain(runtime),

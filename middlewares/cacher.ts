@@ -23,9 +23,22 @@ class ForgivingRedisCacher extends Cachers.Redis {
 type RedisCacher = InstanceType<typeof Cachers.Redis>;
 
 export function cacherOf(settings: Settings): BrokerOptions["cacher"] {
-  if (!settings.redisUrl) return new Cachers.MemoryLRU({ max: 10_000, ttl: 30, clone: true });
+  if (!settings.redisUrl) return new Cachers.MemoryLRU({ max: 10_000, ttl: 30, clone: copyOf });
   const { nodes, options } = redisTarget(settings.redisUrl);
   const connection = nodes ? { cluster: { nodes, options: { redisOptions: options } } } : { redis: options };
   // Every connection waits for nothing: redisTarget gives short time-outs and no offline queue.
-  return new ForgivingRedisCacher({ ttl: 30, pingInterval: 0, ...connection }) as unknown as BrokerOptions["cacher"];
+  return new ForgivingRedisCacher({
+    ttl: 30,
+    pingInterval: 0,
+    ...connection,
+  });
+}
+
+/** A copy of JSON. lodash's, which `clone: true` takes, needs four times as long. */
+function copyOf(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyOf);
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) copy[key] = copyOf((value as Record<string, unknown>)[key]);
+  return copy;
 }

@@ -13,13 +13,7 @@ export function loggerOf(settings: Settings): BrokerOptions["logger"] {
       type: "Console",
       options: { level, formatter: "short", objectPrinter: null },
     };
-  // Lines are collected and written in the background; pino writes what is left when the process exits.
-  const root = pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ sync: false, minLength: 4096 }),
-  );
-  const timer = setInterval(() => root.flush(), 500);
-  timer.unref();
+  const root = pino({ level, base: null, timestamp }, output());
   return {
     type: "Pino",
     options: {
@@ -43,4 +37,50 @@ export function loggerOf(settings: Settings): BrokerOptions["logger"] {
       },
     },
   };
+}
+
+/** Characters that are written together, and milliseconds that a line waits for others. */
+const CHUNK = 32_768;
+const WAIT_MS = 500;
+
+interface Output {
+  write(line: string): void;
+}
+let stdout: Output | undefined;
+
+/** Standard output for all brokers of the process: lines are collected and written in the background, together. */
+function output(): Output {
+  if (stdout) return stdout;
+  const sink = pino.destination({ sync: false });
+  let lines = "";
+  const flush = (): void => {
+    if (lines !== "") sink.write(lines);
+    lines = "";
+  };
+  setInterval(flush, WAIT_MS).unref();
+  process.once("exit", () => {
+    flush();
+    sink.flushSync();
+  });
+  stdout = {
+    write(line) {
+      lines += line;
+      if (lines.length >= CHUNK) flush();
+    },
+  };
+  return stdout;
+}
+
+let second = -1;
+let upToSecond = "";
+
+/** As pino's isoTime, which formats the date anew for each line. */
+function timestamp(): string {
+  const now = Date.now();
+  const milliseconds = now % 1_000;
+  if (now - milliseconds !== second) {
+    second = now - milliseconds;
+    upToSecond = new Date(now).toISOString().slice(0, 20);
+  }
+  return `,"time":"${upToSecond}${String(milliseconds).padStart(3, "0")}Z"`;
 }

@@ -25,6 +25,8 @@ export function metrics(registry: Registry): Middleware {
   return asMiddleware({
     name: "Metrics",
     localAction(next, action) {
+      // moleculer-web's way in: the gateway counts requests itself.
+      if (action.visibility === "private") return next;
       const labels = { action: action.name };
       const ok = calls.labels({ ...labels, result: "ok" });
       const refused = calls.labels({ ...labels, result: "refused" });
