@@ -29,7 +29,11 @@ export class TrustingRoundRobin extends Strategies.RoundRobin {
   }
 }
 
+/** A page of 100 clubs with the longest descriptions, in bytes. */
+const LARGEST_ANSWER = 8 * 1024 * 1024;
+
 interface NatsClient {
+  info?: { max_payload: number };
   status(): AsyncIterable<{ type: string }>;
 }
 
@@ -80,7 +84,13 @@ export function bus(readiness: Readiness): Middleware {
         away = false;
         readiness.clear("nats");
         const client = (broker.transit?.tx as unknown as { client?: NatsClient } | undefined)?.client;
-        if (client) void follow(client);
+        if (!client) return;
+        void follow(client);
+        if ((client.info?.max_payload ?? LARGEST_ANSWER) < LARGEST_ANSWER)
+          broker.logger.warn(
+            "NATS takes messages up to its max_payload only: set it to 8MB, or the largest pages are lost",
+            { maxPayload: client.info?.max_payload },
+          );
       });
     },
   } as unknown as Middleware;

@@ -29,7 +29,7 @@ async function main(): Promise<void> {
       "--servers is not in this version: without it each domain runs on its embedded store.",
     );
   mkdirSync(settings.dataDir, { recursive: true });
-  const natsUrl = settings.natsUrl ?? (await startNats());
+  const natsUrl = settings.natsUrl ?? (await startNats(settings.dataDir));
   const common = {
     ...env,
     NATS_URL: natsUrl,
@@ -66,9 +66,11 @@ function keptKeys(file: string): string {
   return readFileSync(file, "utf8");
 }
 
-async function startNats(): Promise<string> {
+async function startNats(folder: string): Promise<string> {
   const port = await freePort();
-  const child = spawn("nats-server", ["-a", "127.0.0.1", "-p", String(port)], { stdio: "ignore" });
+  const file = path.join(folder, "nats.conf");
+  writeFileSync(file, `listen: 127.0.0.1:${port}\nmax_payload: 8MB\n`);
+  const child = spawn("nats-server", ["-c", file], { stdio: "ignore" });
   children.push(child);
   const failed = new Promise<never>((_, reject) =>
     child.once("error", () =>

@@ -1,4 +1,5 @@
 import { Type as T } from "typebox";
+import { allows, exportUser } from "../../lib/contract-parts.ts";
 import { AnyEnvelope, declare, declareMessages } from "../../lib/declare.ts";
 import { Id, List, Nullable, OneOf, Page, Person, Text, Time, Version } from "../../lib/types.ts";
 import { Club, STAGES } from "../clubs/clubs.contract.ts";
@@ -130,24 +131,11 @@ export const applications = declare("applications", {
     priority: "high",
   },
   /** The resource check of `application` rules. */
-  allows: {
-    params: T.Object({
-      id: T.String(),
-      relation: T.String(),
-      user: Nullable(T.String()),
-      write: T.Boolean(),
-    }),
-    returns: T.Object({
-      verdict: OneOf(["yes", "forbidden", "hidden", "missing"]),
-      grant: T.Object({
-        role: T.Optional(Nullable(OneOf(["president", "officer", "member"]))),
-        /** How many stages were passed when this was asked. */
-        passed: T.Optional(T.Integer()),
-      }),
-    }),
-    access: "service",
-    safe: true,
-  },
+  allows: allows({
+    role: T.Optional(Nullable(OneOf(["president", "officer", "member"]))),
+    /** How many stages were passed when this was asked. */
+    passed: T.Optional(T.Integer()),
+  }),
   /** Starts the review of a submitted application: stages and expiry are fixed, the officers told. */
   onSubmitted: { params: AnyEnvelope, access: "service", consumes: ["applications.submitted"] },
   /** Open ones expire with their club and wait while it is suspended; an approved one stands in for its membership until that is made or refused. */
@@ -163,15 +151,7 @@ export const applications = declare("applications", {
     ],
   },
   onUserErased: { params: AnyEnvelope, access: "service", consumes: ["users.erased"] },
-  exportUser: {
-    params: T.Object({ user: T.String(), cursor: Nullable(T.String()) }),
-    returns: T.Object({
-      records: T.Array(T.Record(T.String(), T.Unknown())),
-      nextCursor: Nullable(T.String()),
-    }),
-    access: "service",
-    safe: true,
-  },
+  exportUser,
 });
 
 export const applicationMessages = declareMessages({

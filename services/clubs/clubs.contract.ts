@@ -1,5 +1,6 @@
 import { Type as T } from "typebox";
 import type { Static } from "typebox";
+import { allows, exportUser } from "../../lib/contract-parts.ts";
 import { AnyEnvelope, declare, declareMessages } from "../../lib/declare.ts";
 import { Id, List, Nullable, OneOf, Page, Text, Time, Version } from "../../lib/types.ts";
 
@@ -216,24 +217,11 @@ export const clubs = declare("clubs", {
     access: { club: "member" },
   },
   /** The resource check of `club` rules; the grant carries the club's status and revision and the caller's role. */
-  allows: {
-    params: T.Object({
-      id: T.String(),
-      relation: T.String(),
-      user: Nullable(T.String()),
-      write: T.Boolean(),
-    }),
-    returns: T.Object({
-      verdict: OneOf(["yes", "forbidden", "hidden", "missing"]),
-      grant: T.Object({
-        status: T.Optional(ClubStatus),
-        role: T.Optional(Nullable(ClubRole)),
-        revision: T.Optional(T.Integer()),
-      }),
-    }),
-    access: "service",
-    safe: true,
-  },
+  allows: allows({
+    status: T.Optional(ClubStatus),
+    role: T.Optional(Nullable(ClubRole)),
+    revision: T.Optional(T.Integer()),
+  }),
   /** A club, the same for everyone; null when there is none. */
   record: {
     params: T.Object({ id: T.String() }),
@@ -251,7 +239,7 @@ export const clubs = declare("clubs", {
   },
   /** All active clubs in pages by id, for a rebuild of the search index. */
   page: {
-    params: T.Object({ after: Nullable(T.String()), limit: T.Integer({ minimum: 1, maximum: 500 }) }),
+    params: T.Object({ after: Nullable(T.String()), limit: T.Integer({ minimum: 1, maximum: 100 }) }),
     returns: T.Array(ClubRecord),
     access: "service",
     safe: true,
@@ -259,16 +247,7 @@ export const clubs = declare("clubs", {
   /** A review's outcome: pending → active or rejected. */
   onReviewDecided: { params: AnyEnvelope, access: "service", consumes: ["reviews.decided"] },
   onUserErased: { params: AnyEnvelope, access: "service", consumes: ["users.erased"] },
-  /** What the domain keeps about a person, for their export; a page after `cursor`. */
-  exportUser: {
-    params: T.Object({ user: T.String(), cursor: Nullable(T.String()) }),
-    returns: T.Object({
-      records: T.Array(T.Record(T.String(), T.Unknown())),
-      nextCursor: Nullable(T.String()),
-    }),
-    access: "service",
-    safe: true,
-  },
+  exportUser,
   /** Foundings that have not ended, oldest first; for operators. */
   sagas: {
     returns: T.Array(

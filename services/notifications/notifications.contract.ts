@@ -1,4 +1,5 @@
 import { Type as T } from "typebox";
+import { exportUser } from "../../lib/contract-parts.ts";
 import { AnyEnvelope, declare } from "../../lib/declare.ts";
 import { LanguageTag, Nullable, OneOf, Page, Time } from "../../lib/types.ts";
 
@@ -67,15 +68,7 @@ export const notifications = declare("notifications", {
     ],
   },
   onUserErased: { params: AnyEnvelope, access: "service", consumes: ["users.erased"] },
-  exportUser: {
-    params: T.Object({ user: T.String(), cursor: Nullable(T.String()) }),
-    returns: T.Object({
-      records: T.Array(T.Record(T.String(), T.Unknown())),
-      nextCursor: Nullable(T.String()),
-    }),
-    access: "service",
-    safe: true,
-  },
+  exportUser,
 });
 
 /**

@@ -7,7 +7,7 @@ import type { Answer } from "../../lib/declare.ts";
 import { ClubIndex } from "./club-index.ts";
 import { search } from "./search.contract.ts";
 
-const PAGE = 500;
+const PAGE = 100;
 /** Milliseconds until the first build is tried again, growing while clubs is away. */
 const FIRST_RETRY = 50;
 const LAST_RETRY = 2_000;
