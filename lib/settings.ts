@@ -82,7 +82,8 @@ export function readSettings(env: Env): Settings {
   const url = (name: string, schemes: string[], text = get(name)): string | null => {
     if (text === null) return null;
     const scheme = /^([a-z][a-z0-9+-]*):\/\/./i.exec(text)?.[1]?.toLowerCase();
-    if (scheme && schemes.includes(scheme)) return text;
+    const lists = scheme === "redis-cluster" || scheme === "mongodb";
+    if (scheme && schemes.includes(scheme) && (lists || URL.canParse(text))) return text;
     return fail(
       name,
       text.replace(/\/\/[^@]*@/, "//…@"),
@@ -194,7 +195,8 @@ export function checkNode(settings: Settings, domains: string[]): void {
     throw new SettingsError(
       "JWT_KEYS belongs on nodes of users and nowhere else: take it out of this node's environment.",
     );
-  if (settings.allowEmbedded) return;
+  // A prompt keeps nothing of its own.
+  if (settings.allowEmbedded || domains.length === 0) return;
   const missing: string[] = [];
   if (!settings.redisUrl) missing.push("REDIS_URL");
   for (const domain of SQL_DOMAINS)

@@ -70,7 +70,8 @@ async function startNats(folder: string): Promise<string> {
   const port = await freePort();
   const file = path.join(folder, "nats.conf");
   writeFileSync(file, `listen: 127.0.0.1:${port}\nmax_payload: 8MB\n`);
-  const child = spawn("nats-server", ["-c", file], { stdio: "ignore" });
+  // Apart from our process group: Ctrl-C must reach the nodes first, which need NATS to leave in order.
+  const child = spawn("nats-server", ["-c", file], { stdio: "ignore", detached: true });
   children.push(child);
   const failed = new Promise<never>((_, reject) =>
     child.once("error", () =>

@@ -7,14 +7,13 @@ const fault = process.env["FAULT"];
 const die = (): void => void process.kill(process.pid, "SIGKILL");
 
 const broker = await createNode(readSettings(process.env), ["clubs"]);
-const call = broker.call.bind(broker) as unknown as (action: string, ...rest: unknown[]) => Promise<unknown>;
+const call = broker.call.bind(broker);
 Object.assign(broker, {
-  async call(action: string, ...rest: unknown[]) {
-    const [params] = rest as [{ clubName?: string }?];
+  async call(action: string, params?: { clubName?: string }, options?: object) {
     if (action !== "reviews.open" || params?.clubName !== process.env["FAULT_CLUB"])
-      return call(action, ...rest);
+      return call(action, params, options);
     if (fault === "before the review task") die();
-    const answer = await call(action, ...rest);
+    const answer = await call(action, params, options);
     if (fault === "after the review task") die();
     if (fault === "before the answer") setTimeout(die, 40);
     return answer;
