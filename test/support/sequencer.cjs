@@ -1,0 +1,13 @@
+/** Whole clusters first, then tests on servers: what takes longest must not begin last. */
+const { statSync } = require("node:fs");
+const { default: Sequencer } = require("@jest/test-sequencer");
+
+const FIRST = ["/test/cluster/", "/test/servers/"];
+
+module.exports = class extends Sequencer {
+  sort(tests) {
+    const rank = ({ path }) =>
+      (FIRST.findIndex((folder) => path.includes(folder)) + FIRST.length + 1) % (FIRST.length + 1);
+    return [...tests].sort((a, b) => rank(a) - rank(b) || statSync(b.path).size - statSync(a.path).size);
+  }
+};
