@@ -8,6 +8,6 @@ module.exports = class extends Sequencer {
   sort(tests) {
     const rank = ({ path }) =>
       (FIRST.findIndex((folder) => path.includes(folder)) + FIRST.length + 1) % (FIRST.length + 1);
-    return [...tests].sort((a, b) => rank(a) - rank(b) || statSync(b.path).size - statSync(a.path).size);
+    return tests.toSorted((a, b) => rank(a) - rank(b) || statSync(b.path).size - statSync(a.path).size);
   }
 };
