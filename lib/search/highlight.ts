@@ -1,5 +1,5 @@
-import { type FoldedText, foldWithPositions } from "./fold.ts";
-import type { AnalyzedQuery } from "./query.ts";
+import { fold, type FoldedText, foldWithPositions } from "./fold.ts";
+import type { AnalyzedQuery, Clause } from "./query.ts";
 import { type Unit, unitsOf } from "./sound.ts";
 import { type Token, tokens } from "./tokens.ts";
 import { allowedTypos, Misspelling, typosBetween } from "./typos.ts";
@@ -11,6 +11,10 @@ type Range = [from: number, to: number];
 const FRAGMENT = 200;
 /** How much of the text before the first match a fragment shows. */
 const BEFORE = 30;
+/** Long texts are looked through in parts of so many UTF-16 units, only as far as the first that matches. */
+const PART = 4000;
+/** More than the longest word of a query. */
+const OVERLAP = 120;
 
 const ESCAPES: Record<string, string> = {
   "&": "&amp;",
@@ -24,6 +28,22 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ESCAPES[character]!);
 }
 
+/** Tells how much of a word answers a clause; remembers, as texts repeat their words. */
+function answersWord({ text, open }: Clause, typos: boolean): (word: string) => number {
+  const max = typos ? allowedTypos(text.length) : 0;
+  const known = new Map<string, number>();
+  return (word) => {
+    if (open ? word.startsWith(text) : word === text) return text.length;
+    if (max === 0) return 0;
+    let length = known.get(word);
+    if (length === undefined) {
+      length = typosBetween(text, word, max) <= max ? word.length : 0;
+      known.set(word, length);
+    }
+    return length;
+  };
+}
+
 function writtenRanges(text: string, found: Token[], query: AnalyzedQuery, typos: boolean): Range[] {
   const ranges: Range[] = [];
   for (const clause of query.clauses) {
@@ -33,14 +53,11 @@ function writtenRanges(text: string, found: Token[], query: AnalyzedQuery, typos
       }
       continue;
     }
-    const max = typos ? allowedTypos(clause.text.length) : 0;
+    const answers = answersWord(clause, typos);
     for (const token of found) {
       if (token.kind !== "word") continue;
-      if (clause.open ? token.text.startsWith(clause.text) : token.text === clause.text)
-        ranges.push([token.start, token.start + clause.text.length]);
-      else if (max > 0 && typosBetween(clause.text, token.text, max) <= max) {
-        ranges.push([token.start, token.start + token.text.length]);
-      }
+      const length = answers(token.text);
+      if (length > 0) ranges.push([token.start, token.start + length]);
     }
   }
   return ranges;
@@ -66,19 +83,19 @@ function charactersBehind(spelling: Spelling, from: number, to: number): Range[]
   });
 }
 
-function spelledRanges(spelling: Spelling, wanted: string, partial: boolean): Range[] {
+function spelledRanges(spelling: Spelling, wanted: string, partial: boolean, isName: boolean): Range[] {
   const { text, marks } = spelling;
   const ranges: Range[] = [];
   for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) {
-    // As in matching: a single letter counts at the very beginning only.
-    const begins = marks[at] === "1" && (wanted.length > 1 || at === 0);
+    // As in matching: a single letter counts at the very beginning of a name only.
+    const begins = marks[at] === "1" && (wanted.length > 1 || (isName && at === 0));
     const end = at + wanted.length;
     if (begins && (partial || marks[end] === "1")) ranges.push(...charactersBehind(spelling, at, end));
   }
   return ranges;
 }
 
-function initialRanges(units: Unit[], wanted: string): Range[] {
+function initialRanges(units: Unit[], wanted: string, isName: boolean): Range[] {
   const firsts = units.map((unit) => unit.text[0]).join("");
   const chinese = units.map((unit) => (unit.kind === "run" ? unit.text[0] : "\t")).join("");
   const ranges: Range[] = [];
@@ -87,14 +104,15 @@ function initialRanges(units: Unit[], wanted: string): Range[] {
       ranges.push([unit.start, unit.kind === "run" ? unit.end : unit.start + 1]);
     }
   };
-  const acronym = firsts.startsWith(wanted) && (wanted.length > 2 || firsts.length === wanted.length);
+  const acronym =
+    isName && firsts.startsWith(wanted) && (wanted.length > 2 || firsts.length === wanted.length);
   if (acronym) markUnits(0);
   if (wanted.length < 2) return ranges;
   for (let at = chinese.indexOf(wanted); at >= 0; at = chinese.indexOf(wanted, at + 1)) markUnits(at);
   return ranges;
 }
 
-function pronouncedRanges(units: Unit[], query: AnalyzedQuery, typos: boolean): Range[] {
+function pronouncedRanges(units: Unit[], query: AnalyzedQuery, typos: boolean, isName: boolean): Range[] {
   const spelling: Spelling = {
     units,
     text: units.map((unit) => unit.text).join(""),
@@ -109,12 +127,12 @@ function pronouncedRanges(units: Unit[], query: AnalyzedQuery, typos: boolean): 
     else homophones.push(...clause.sounds);
   }
   for (const sound of spellings) {
-    const found = [...spelledRanges(spelling, sound, true), ...initialRanges(units, sound)];
+    const found = [...spelledRanges(spelling, sound, true, isName), ...initialRanges(units, sound, isName)];
     const max = typos && found.length === 0 ? allowedTypos(sound.length) : 0;
     const near = max > 0 ? new Misspelling(sound, max).rangeIn(spelling.text, spelling.marks, true) : null;
     ranges.push(...found, ...(near === null ? [] : charactersBehind(spelling, ...near)));
   }
-  if (typos) for (const sound of homophones) ranges.push(...spelledRanges(spelling, sound, false));
+  if (typos) for (const sound of homophones) ranges.push(...spelledRanges(spelling, sound, false, isName));
   return ranges;
 }
 
@@ -149,6 +167,11 @@ function densest(ranges: Range[], room: number): number {
   return ranges[best]![0];
 }
 
+/** Whether a cut at this offset would part a surrogate pair. */
+function splitsCharacter(source: string, at: number): boolean {
+  return /^[\udc00-\udfff]/.test(source.slice(at, at + 1));
+}
+
 /** The part of a long text in which the most matches stand; surrogate pairs stay whole. */
 function fragmentOf(source: string, ranges: Range[]): Range {
   if (source.length <= FRAGMENT) return [0, source.length];
@@ -158,9 +181,8 @@ function fragmentOf(source: string, ranges: Range[]): Range {
   const space = start === 0 ? -1 : source.slice(start, best).search(/[\s\p{P}]/u);
   if (space >= 0) start += space + 1;
   let end = Math.min(source.length, start + FRAGMENT);
-  const splits = (at: number): boolean => /^[\udc00-\udfff]/.test(source.slice(at, at + 1));
-  if (splits(start)) start += 1;
-  if (end < source.length && splits(end)) end -= 1;
+  if (splitsCharacter(source, start)) start += 1;
+  if (splitsCharacter(source, end)) end -= 1;
   return [start, end];
 }
 
@@ -178,22 +200,49 @@ function mark(source: string, ranges: Range[]): string {
   return html + escapeHtml(source.slice(done, end));
 }
 
+export interface HighlightOptions {
+  /** What the field is, where it also matches by pinyin. */
+  pronounced: "name" | "tags" | null;
+  /** The query was taken loosely. */
+  typos: boolean;
+}
+
 /**
  * Shows where a field answers a query: its text as escaped HTML (of a long one a fragment) with `<em>` around what
  * matched. `null` where nothing did.
- *
- * @param options.pronounced names and tags also match by pinyin
- * @param options.typos the query was taken loosely
  */
-export function highlight(
-  source: string,
-  query: AnalyzedQuery,
-  options: { pronounced: boolean; typos: boolean },
-): string | null {
+export function highlight(source: string, query: AnalyzedQuery, options: HighlightOptions): string | null {
+  for (let start = 0, end = 0; end < source.length; start = nextStart(source, end)) {
+    end = Math.min(source.length, start + PART);
+    if (splitsCharacter(source, end)) end -= 1;
+    const part = source.slice(start, end);
+    const ranges = rangesIn(part, query, options);
+    if (ranges.length > 0) return mark(part, ranges);
+  }
+  return null;
+}
+
+function rangesIn(source: string, query: AnalyzedQuery, options: HighlightOptions): Range[] {
+  const guessed = options.pronounced !== null || options.typos;
+  // Most parts of long texts end here.
+  if (!guessed) {
+    const text = fold(source);
+    if (!query.clauses.some((clause) => text.includes(clause.text))) return [];
+  }
   // Folding again is cheaper than keeping the positions of everything in memory.
   const folded = foldWithPositions(source);
   const found = tokens(folded.text);
   const ranges = writtenRanges(folded.text, found, query, options.typos);
-  if (options.pronounced) ranges.push(...pronouncedRanges(unitsOf(found), query, options.typos));
-  return ranges.length === 0 ? null : mark(source, sourceRanges(source, folded, ranges));
+  if (options.pronounced !== null) {
+    ranges.push(...pronouncedRanges(unitsOf(found), query, options.typos, options.pronounced === "name"));
+  }
+  return sourceRanges(source, folded, ranges);
+}
+
+/** Where the next part begins: a little before the end of the last one, at a word, so that none is cut in both. */
+function nextStart(source: string, end: number): number {
+  const start = end - OVERLAP;
+  const gap = source.slice(start, end).search(/[\s\p{P}]/u);
+  if (gap >= 0) return start + gap + 1;
+  return splitsCharacter(source, start) ? start + 1 : start;
 }

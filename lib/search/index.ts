@@ -172,7 +172,7 @@ export class SearchIndex {
     for (const field of this.#fields) {
       const text = field === TAGS ? document.tags.join(", ") : document.fields[field];
       if (text === undefined || text === "") continue;
-      const pronounced = field === TAGS || field === this.#options.nameField;
+      const pronounced = field === TAGS ? "tags" : field === this.#options.nameField ? "name" : null;
       const html = highlight(text, query, { pronounced, typos });
       if (html !== null) highlights[field] = html;
     }
