@@ -50,7 +50,7 @@ export function chineseClubs(): NewClub[] {
   return read("clubs-zh.csv")
     .slice(1)
     .map((line) => {
-      const [, name, category, tags, summary] = /^([^,]+),([^,]+),"?([^"]*?)"?,(.+)$/.exec(
+      const [, name, category, tags, summary] = /^([^,]+),([^,]+),"([^"]+)","?(.+?)"?$/.exec(
         line,
       ) as unknown as [string, string, string, string, string];
       return club(name, summary, category, tags.split(","));
