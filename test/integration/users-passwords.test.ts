@@ -169,8 +169,11 @@ describe("resetting the password", () => {
         .filter((sql) => /FROM (identities|users)|INTO (account_tokens|outbox)/.test(sql))
         .slice(0, 4);
     };
-    const known = await statements((await someone()).email);
+    const { email } = await someone();
+    const known = await statements(email);
     expect(known).toHaveLength(4);
+    // Else the statements of sending it stand among those that follow.
+    await house.mails(email);
     expect(await statements(`${unique()}@example.edu`)).toEqual(known);
   });
 
