@@ -104,7 +104,8 @@ describe("highlights", () => {
         const { items } = indexOf(documents).search(ask(q));
         for (const item of items) {
           const { fields, tags } = documents.find(({ id }) => id === item.id)!;
-          expect(Object.keys(item.highlights)).not.toHaveLength(0);
+          // A loose match (score below 1) may reach over what stands between its letters, where nothing is marked.
+          if (item.score >= 1) expect(Object.keys(item.highlights)).not.toHaveLength(0);
           for (const [field, html] of Object.entries(item.highlights)) {
             expect(html.replace(/<em>[^<>]+<\/em>/g, "")).not.toMatch(/[<>"']/);
             expect(html).toContain("<em>");
