@@ -234,9 +234,25 @@ function rangesIn(source: string, query: AnalyzedQuery, options: HighlightOption
   const found = tokens(folded.text);
   const ranges = writtenRanges(folded.text, found, query, options.typos);
   if (options.pronounced !== null) {
-    ranges.push(...pronouncedRanges(unitsOf(found), query, options.typos, options.pronounced === "name"));
+    const isName = options.pronounced === "name";
+    for (const part of isName ? [found] : byTag(folded.text, found)) {
+      ranges.push(...pronouncedRanges(unitsOf(part), query, options.typos, isName));
+    }
   }
   return sourceRanges(source, folded, ranges);
+}
+
+/** Tags are shown with ", " between them, and what is pronounced as one does not go on from one to the next. */
+function byTag(text: string, found: Token[]): Token[][] {
+  const tags: Token[][] = [];
+  let end = 0;
+  for (const token of found) {
+    const tag = tags.at(-1);
+    if (tag === undefined || text.slice(end, token.start).includes(", ")) tags.push([token]);
+    else tag.push(token);
+    end = token.start + token.text.length;
+  }
+  return tags;
 }
 
 /** Where the next part begins: a little before the end of the last one, at a word, so that none is cut in both. */

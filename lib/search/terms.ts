@@ -92,8 +92,8 @@ export class Terms {
     const max = allowedTypos(text.length);
     if (max === 0) return [];
     const found: Expansion[] = [];
-    // The tree counts a swap of neighbours as two edits, so it is asked for one more.
-    for (const [word, [postings]] of this.#words.fuzzyGet(text, max + 1)) {
+    // The tree counts a swap of neighbours as two edits.
+    for (const [word, [postings]] of this.#words.fuzzyGet(text, 2 * max)) {
       const typos = typosBetween(text, word, max);
       if (typos > 0 && typos <= max) found.push({ postings, quality: 0.5 - 0.1 * typos });
     }

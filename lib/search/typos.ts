@@ -34,6 +34,7 @@ export function typosBetween(a: string, b: string, max: number): number {
 /** Longer patterns do not fit into the bits of a number; they are not looked for with typos. */
 const MAX_PATTERN = 29;
 const MARK = 49; // "1"
+const LINE_FEED = 10;
 
 /**
  * Strings of which one at least is in every text that has the pattern with up to `max` typos. Of max + 1 pieces one
@@ -78,7 +79,7 @@ export class Misspelling {
 
   /**
    * End of the first stretch of `text` that is the pattern with typos and begins where `marks` has a "1"; with
-   * `whole` it also ends there. -1 if there is none. `marks` is one longer than `text`.
+   * `whole` it also ends there. -1 if there is none. `marks` is one longer than `text`. A line feed is in no stretch.
    */
   endIn(text: string, marks: string, whole: boolean): number {
     if (this.#pattern.length > MAX_PATTERN || !this.#pieces.some((piece) => text.includes(piece))) return -1;
@@ -89,12 +90,16 @@ export class Misspelling {
     // Single variables rather than arrays: this loop sees every letter of every name.
     let [none, one, two, swapOne, swapTwo] = [0, 0, 0, 0, 0];
     for (let at = 0; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      if (code === LINE_FEED) {
+        none = one = two = swapOne = swapTwo = 0;
+        continue;
+      }
       if (marks.charCodeAt(at) === MARK) {
         none |= 0b1;
         one |= 0b11;
         two |= 0b111;
       }
-      const code = text.charCodeAt(at);
       const here = code < 128 ? ascii[code]! : (this.#others.get(code) ?? 0);
       // The letter fits; is one too many or stands for another; completes a swap; or one is missing after it.
       const nextNone = (none << 1) & here;

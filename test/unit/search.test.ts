@@ -165,6 +165,28 @@ describe("ranking", () => {
     expect(names(index, "pan")).toEqual([]);
   });
 
+  test.each(["orhcestra", "ocrhestar", "rochetsra", "orcestar"])("%s is orchestra in every field", (q) => {
+    const documents = [
+      named("Orchestra"),
+      named("A", { tags: ["orchestra"] }),
+      named("B", { fields: { summary: "An orchestra" } }),
+      named("C", { fields: { description: "Our orchestra" } }),
+    ];
+    const { items } = indexOf(documents).search(ask(q));
+    expect(items.map(({ id }) => id).toSorted()).toEqual(documents.map(({ id }) => id));
+    for (const { highlights } of items)
+      expect(Object.values(highlights).join()).toMatch(/<em>orchestra<\/em>/i);
+  });
+
+  test("two tags are never read as one", () => {
+    const { items } = indexOf([named("教教社", { tags: ["支教", "教育"] })]).search(ask("jiaojiao"));
+    expect(items[0]!.highlights).toEqual({ name: "<em>教教</em>社" });
+    // Nor is the border between them, or between the name and them, a typo.
+    const index = indexOf([named("书法社", { tags: ["支教", "教育"] })]);
+    for (const q of ["jiaojiao", "shezhijiao", "fashezhijiao"]) expect(index.search(ask(q)).total).toBe(0);
+    expect(index.search(ask("jiaoyv")).total).toBe(1);
+  });
+
   test("words of Chinese, pinyin in pieces, initials, other writings", () => {
     const index = indexOf([
       named("大学生读书协会"),
