@@ -141,16 +141,13 @@ const RETRIES = 5;
 
 export class Database {
   readonly sequelize: Sequelize;
-  /** Reads and writes on the primary. */
+  /** Reads and writes on the primary; who may read from a replica chooses by mixins/read-your-writes.ts. */
   readonly primary: Statements;
-  /** The same: a domain with replicas chooses by mixins/read-your-writes.ts. */
-  readonly replica: Statements;
   readonly #shardKey: string | null;
 
   constructor(sequelize: Sequelize, shardKey: string | null = null) {
     this.sequelize = sequelize;
     this.primary = new Statements(sequelize, null);
-    this.replica = this.primary;
     this.#shardKey = shardKey;
   }
 

@@ -14,11 +14,9 @@ export type Localized = { en: string; "zh-CN": string };
  * What a caller may be to a resource, by kind of resource. Each domain adds its own in its contract
  * (`declare module`) and answers `<kind>s.allows { id, relation, user }`.
  */
-// oxlint-disable-next-line typescript/no-empty-interface -- filled by the contracts
 export interface Relations {}
 
 /** Contracts by service name; filled by services/contracts.ts, so that lib need not know the services. */
-// oxlint-disable-next-line typescript/no-empty-interface -- filled by services/contracts.ts
 export interface Contracts {}
 
 type ResourceRule = {

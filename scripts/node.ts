@@ -3,9 +3,8 @@ import type { ServiceBroker } from "moleculer";
 import { readEnvironment, readSettings, SettingsError } from "../lib/settings.ts";
 import { runtimeOf } from "../mixins/runtime.ts";
 import { createNode, DOMAINS } from "../moleculer.config.ts";
-import { startRepl } from "./repl-commands.ts";
 
-/** Seconds that a stop may take before the process ends all the same. */
+/** Milliseconds that a stop may take before the process ends all the same. */
 const STOP_LIMIT = 20_000;
 
 async function main(): Promise<void> {
@@ -18,7 +17,8 @@ async function main(): Promise<void> {
   stopOnSignals(broker);
   await broker.start();
   tellWhere(broker);
-  if (process.argv.includes("--repl")) startRepl(broker);
+  // Loaded only when it is asked for: the prompt costs memory and start time.
+  if (process.argv.includes("--repl")) (await import("./repl-commands.ts")).startRepl(broker);
 }
 
 /** Where things are, for whoever started it by hand. */
