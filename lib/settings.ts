@@ -38,6 +38,9 @@ export interface Settings {
   documentUrls: Record<DocumentDomain, string | null>;
   queueUrl: string | null;
   elasticsearchUrl: string | null;
+  s3Url: string | null;
+  /** Where browsers fetch stored files, when that is another address than S3's own: a CDN. */
+  s3PublicUrl: string | null;
   mailUrl: string | null;
   publicUrl: string | null;
   tracingUrl: string | null;
@@ -151,6 +154,8 @@ export function readSettings(env: Env): Settings {
     documentUrls: { notifications: url("NOTIFICATIONS_DB_URL", ["mongodb"]) },
     queueUrl: url("QUEUE_URL", ["nats", "amqp"]),
     elasticsearchUrl: url("ELASTICSEARCH_URL", ["http", "https"]),
+    s3Url: url("S3_URL", ["http", "https"]),
+    s3PublicUrl: url("S3_PUBLIC_URL", ["http", "https"])?.replace(/\/+$/, "") ?? null,
     mailUrl: url("MAIL_URL", ["smtp", "smtps"]),
     publicUrl: url("PUBLIC_URL", ["http", "https"])?.replace(/\/+$/, "") ?? null,
     tracingUrl: url("TRACING_URL", ["http", "https"]),
@@ -173,19 +178,6 @@ function natsUrls(
  * they belong. Throws a SettingsError.
  */
 export function checkNode(settings: Settings, domains: string[]): void {
-  if (settings.queueUrl)
-    throw new SettingsError(
-      "QUEUE_URL is set, but this version hands messages over by the broker: leave it out.",
-    );
-  if (settings.elasticsearchUrl)
-    throw new SettingsError(
-      "ELASTICSEARCH_URL is set, but this version has the embedded index only: leave it out.",
-    );
-  for (const domain of DOCUMENT_DOMAINS)
-    if (settings.documentUrls[domain])
-      throw new SettingsError(
-        `${domain.toUpperCase()}_DB_URL is set, but this version keeps these documents embedded: leave it out.`,
-      );
   if (!settings.natsUrl) return;
   if (domains.includes("users") && !settings.jwtKeys)
     throw new SettingsError(

@@ -1,40 +1,82 @@
 #!/usr/bin/env bash
-# Installs what is missing of the servers that the tests use: NATS, MariaDB and Redis.
+# Installs what is missing of the servers that the tests use: from Debian, and into ~/.cache/club-alliance (or
+# SERVERS_HOME) what Debian lacks or has too old: those built by Go, and those put together from Maven's packages.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
-have() { PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v "$1" >/dev/null; }
+home=${SERVERS_HOME:-${HOME:?}/.cache/club-alliance}
+java=$PWD/test/support/servers/java
+mkdir -p "$home/bin"
 
-missing=()
-have nats-server || missing+=(nats-server)
-{ have mariadbd && have mariadb-install-db; } || missing+=(mariadb-server)
-have redis-server || missing+=(redis-server)
-if [ ${#missing[@]} -eq 0 ]; then
-  echo "nats-server, mariadb-server and redis-server are installed."
-  exit 0
-fi
+have() { PATH="$home/bin:$PATH:/usr/sbin:/usr/local/sbin:/usr/local/go/bin" command -v "$1" >/dev/null; }
 
-if ! have apt-get; then
-  echo "There is no apt-get here: install ${missing[*]} by other means, so that nats-server, mariadbd," \
-    "mariadb-install-db and redis-server are on the PATH (with Homebrew: brew install nats-server mariadb redis)." >&2
-  exit 1
-fi
-root=()
-if [ "$(id -u)" -ne 0 ]; then
-  if ! have sudo; then
-    echo "Installing ${missing[*]} needs root: run this script as root, or install sudo." >&2
+debian() {
+  local missing=()
+  { have mariadbd && have mariadb-install-db; } || missing+=(mariadb-server)
+  [ -e /usr/lib/mysql/plugin/ha_spider.so ] || missing+=(mariadb-plugin-spider)
+  have redis-server || missing+=(redis-server)
+  [ -e /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
+  have etcd || missing+=(etcd-server)
+  have go || missing+=(golang-go)
+  { have java && have javac; } || missing+=(openjdk-17-jdk-headless)
+  have mvn || missing+=(maven)
+  [ ${#missing[@]} -gt 0 ] || return 0
+
+  if ! have apt-get; then
+    echo "There is no apt-get here: install ${missing[*]} by other means, so that their programs are on the PATH." >&2
     exit 1
   fi
-  root=(sudo)
-fi
+  local root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    if ! have sudo; then
+      echo "Installing ${missing[*]} needs root: run this script as root, or install sudo." >&2
+      exit 1
+    fi
+    root=(sudo)
+  fi
+  # Debian starts a server when it installs it. The tests start their own: this file forbids it for the time being.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    # shellcheck disable=SC2064
+    trap "${root[*]} rm -f $policy" EXIT
+    printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null
+    "${root[@]}" chmod 755 "$policy"
+  fi
+  echo "Installing ${missing[*]}."
+  "${root[@]}" apt-get update
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+}
 
-# Debian starts a server when it installs it. The tests start their own: this file forbids it for the time being.
-policy=/usr/sbin/policy-rc.d
-if [ ! -e "$policy" ]; then
-  trap '"${root[@]}" rm -f "$policy"' EXIT
-  printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null
-  "${root[@]}" chmod 755 "$policy"
-fi
+# built NAME MODULE@VERSION: by Go; the file beside the program says which version it is.
+built() {
+  local name=$1 module=$2 place
+  [ "$(cat "$home/bin/.$name" 2>/dev/null)" = "$module" ] && [ -x "$home/bin/$name" ] && return 0
+  echo "Building $name ($module); it takes a minute or two."
+  place=$(mktemp -d)
+  PATH="$PATH:/usr/local/go/bin" GOBIN=$place go install "$module"
+  mv "$place"/* "$home/bin/$name"
+  rmdir "$place"
+  echo "$module" >"$home/bin/.$name"
+}
 
-echo "Installing ${missing[*]}."
-"${root[@]}" apt-get update
-"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+# assembled NAME: Maven's packages of pom.xml with the classes beside it; `ready` holds the hash of what it was made of.
+assembled() {
+  local name=$1 source=$java/$1 sum place
+  sum=$(cat "$source"/pom.xml "$source"/*.java | sha256sum)
+  [ "$(cat "$home/$name/ready" 2>/dev/null)" = "$sum" ] && return 0
+  echo "Putting $name together from Maven's packages."
+  place=$(mktemp -d "$home/$name.XXXXXX")
+  mvn -q -B -f "$source/pom.xml" dependency:copy-dependencies -DoutputDirectory="$place/lib" -DincludeScope=runtime
+  javac -cp "$place/lib/*" -d "$place/classes" "$source"/*.java
+  rm -rf "${home:?}/$name"
+  mv "$place" "$home/$name"
+  echo "$sum" >"$home/$name/ready"
+}
+
+debian
+built nats-server github.com/nats-io/nats-server/v2@v2.15.2
+built versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0
+built toxiproxy-server github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0
+assembled elasticsearch
+assembled mongodb
+echo "All servers are installed."

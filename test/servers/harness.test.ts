@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
@@ -234,8 +234,12 @@ describeWith(["mariadb"], "mariadb's databases", () => {
 
 describeWith(["nats", "mariadb", "redis"], "servers whose process ends without stopping them", () => {
   let temporary: string;
+  const started: ChildProcess[] = [];
   beforeEach(async () => void (temporary = await mkdtemp(join(tmpdir(), "club-alliance-test-"))));
-  afterEach(() => rm(temporary, { recursive: true, force: true }));
+  afterEach(async () => {
+    for (const child of started.splice(0)) child.kill("SIGKILL");
+    await rm(temporary, { recursive: true, force: true });
+  });
 
   /** Starts parent.ts with a temporary folder of its own, and returns once its servers are up. */
   async function parent(...args: string[]) {
@@ -243,8 +247,12 @@ describeWith(["nats", "mariadb", "redis"], "servers whose process ends without s
       env: { ...process.env, TMPDIR: temporary },
       stdio: ["ignore", "pipe", "inherit"],
     });
+    started.push(child);
     const over = once(child, "exit");
-    const [line] = await once(child.stdout, "data");
+    const [line] = await Promise.race([
+      once(child.stdout, "data"),
+      over.then(([code]) => Promise.reject(new Error(`it exited with ${code} before its servers were up`))),
+    ]);
     const ports = String(line).trim().split(",").map(Number);
     return { child, over, ports };
   }

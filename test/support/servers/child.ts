@@ -32,6 +32,10 @@ export interface Plan {
   dir: string;
   url: string;
   port: number;
+  /** Over the environment of the tests. */
+  env?: Record<string, string>;
+  /** Milliseconds it may take until it answers, where 20 s are not enough. */
+  startLimit?: number;
   /** Rejects while nothing answers; then says whether what answers is the process with this pid in this folder. */
   probe: (pid: number) => Promise<boolean>;
 }
@@ -113,14 +117,15 @@ export function borrowed(url: URL, defaultPort: number): Server {
 
 /** Runs a command to its end in a server's folder. Throws with the end of its log when it fails. */
 export async function run(dir: string, command: string, args: string[]): Promise<void> {
-  const child = launch(dir, command, args);
+  const child = launch(dir, command, args, {});
   if (!(await ended(child, startLimit))) await kill(child);
   if (child.exitCode !== 0) throw await failure(dir, command, exit(child));
 }
 
-async function start({ dir, command, args, port, probe }: Plan): Promise<ChildProcess> {
-  const child = launch(dir, command, args);
-  const limit = Date.now() + startLimit;
+async function start({ dir, command, args, port, env, probe, ...plan }: Plan): Promise<ChildProcess> {
+  const child = launch(dir, command, args, env ?? {});
+  const wait = plan.startLimit ?? startLimit;
+  const limit = Date.now() + wait;
   let problem = "did not answer in time";
   while (Date.now() < limit && !over(child)) {
     try {
@@ -128,7 +133,7 @@ async function start({ dir, command, args, port, probe }: Plan): Promise<ChildPr
       problem = `is not what answers on port ${port}`;
       break;
     } catch (error) {
-      problem = `did not answer in ${startLimit} ms (${String(error)})`;
+      problem = `did not answer in ${wait} ms (${String(error)})`;
     }
     await sleep(20);
   }
@@ -145,10 +150,12 @@ const watched = `
 (trap '' HUP INT TERM; read -r line <&3 || { kill -9 $$; rm -rf -- "$0"; }) >/dev/null 2>&1 &
 exec "$@" 3<&-`;
 
-function launch(dir: string, command: string, args: string[]): ChildProcess {
+/** Temporary files go into its own folder: MariaDB, for one, deletes at its start what it takes for its own leftovers. */
+function launch(dir: string, command: string, args: string[], env: Record<string, string>): ChildProcess {
   const log = openSync(join(dir, "log"), "a");
   const child = spawn("sh", ["-c", watched, dir, command, ...args], {
     cwd: dir,
+    env: { ...process.env, TMPDIR: dir, ...env },
     stdio: ["ignore", log, log, "pipe"],
   });
   closeSync(log);
@@ -187,6 +194,6 @@ const exit = (child: ChildProcess) =>
 async function failure(dir: string, command: string, problem: string): Promise<Error> {
   const log = await readFile(join(dir, "log"), "utf8");
   return new Error(
-    `${command} ${problem}. The end of its log:\n${log.trimEnd().split("\n").slice(-20).join("\n")}`,
+    `${command} ${problem}. The end of its log:\n${log.trimEnd().split("\n").slice(-40).join("\n")}`,
   );
 }

@@ -1,11 +1,28 @@
 import { accessSync, constants } from "node:fs";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 
-/** Each server that tests may ask for: what must be installed, and the variable that may name one instead. */
+/** Where scripts/install-servers.sh puts what Debian does not have. */
+export const HOME = process.env.SERVERS_HOME ?? join(homedir(), ".cache", "club-alliance");
+
+/** Each server that tests may ask for: what must be there, and the variable that may name one instead. */
 const servers = {
-  nats: { binaries: ["nats-server"], variable: "TEST_NATS_URL" },
-  mariadb: { binaries: ["mariadbd", "mariadb-install-db"], variable: "TEST_MARIADB_URL" },
-  redis: { binaries: ["redis-server"], variable: "TEST_REDIS_URL" },
+  nats: { needs: ["nats-server"], variable: "TEST_NATS_URL" },
+  mariadb: { needs: ["mariadbd", "mariadb-install-db"], variable: "TEST_MARIADB_URL" },
+  /** MariaDB's engine for tables on other servers. */
+  spider: { needs: ["mariadbd", "mariadb-install-db", "/usr/lib/mysql/plugin/ha_spider.so"], variable: null },
+  tidb: { needs: ["tidb-server"], variable: null },
+  redis: { needs: ["redis-server"], variable: "TEST_REDIS_URL" },
+  rabbitmq: { needs: ["/usr/lib/rabbitmq/bin/rabbitmq-server", "epmd"], variable: null },
+  etcd: { needs: ["etcd"], variable: null },
+  elasticsearch: {
+    needs: ["java", join(HOME, "elasticsearch", "ready")],
+    variable: "TEST_ELASTICSEARCH_URL",
+  },
+  mongodb: { needs: ["java", join(HOME, "mongodb", "ready")], variable: "TEST_MONGODB_URL" },
+  s3: { needs: ["versitygw"], variable: null },
+  /** Stands between two others, and makes what passes slow or cuts it. */
+  toxiproxy: { needs: ["toxiproxy-server"], variable: null },
 };
 
 export type ServerName = keyof typeof servers;
@@ -13,42 +30,50 @@ export type ServerName = keyof typeof servers;
 /** The address of a server of somebody else's that the tests shall use, if the environment gives one. */
 export function given(name: ServerName): URL | undefined {
   const { variable } = servers[name];
-  const value = process.env[variable];
+  const value = variable && process.env[variable];
   if (!value) return undefined;
   if (!URL.canParse(value)) throw new Error(`${variable} is not a URL: give it as scheme://host:port`);
   return new URL(value);
 }
 
-/** The path of an executable. Debian keeps servers in /usr/sbin, which is on the PATH of root only. */
-export function find(binary: string): string | undefined {
-  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"];
-  return folders.map((folder) => join(folder, binary)).find(executable);
+/**
+ * The path of an executable or, where an absolute one is asked for, of a file. What install-servers.sh built comes
+ * first: Debian's NATS is older. Debian keeps servers in /usr/sbin, which is on the PATH of root only.
+ */
+export function find(needed: string): string | undefined {
+  if (needed.startsWith("/")) return allows(constants.R_OK)(needed) ? needed : undefined;
+  const path = (process.env.PATH ?? "").split(delimiter);
+  const folders = [join(HOME, "bin"), ...path, "/usr/sbin", "/usr/local/sbin"];
+  return folders.map((folder) => join(folder, needed)).find(allows(constants.X_OK));
 }
 
 /** As find(), but throws a sentence that says what to do when there is none. */
-export function need(binary: string): string {
-  const path = find(binary);
-  if (!path) throw new Error(`${binary} is not installed: run scripts/install-servers.sh`);
+export function need(needed: string): string {
+  const path = find(needed);
+  if (!path) throw new Error(`${needed} is not installed: run scripts/install-servers.sh`);
   return path;
 }
 
-/** Those of the servers that are neither installed nor given by TEST_NATS_URL, TEST_MARIADB_URL, TEST_REDIS_URL. */
+/** Those of the servers that are neither installed nor given by their variable. */
 export function missing(names: ServerName[]): ServerName[] {
-  return names.filter((name) => !given(name) && !servers[name].binaries.every((binary) => find(binary)));
+  return names.filter((name) => !given(name) && !servers[name].needs.every((needed) => find(needed)));
 }
 
 /** What to do about missing servers, as a sentence. */
 export function remedy(names: ServerName[]): string {
-  const binaries = names.flatMap((name) => servers[name].binaries);
-  const variables = names.map((name) => servers[name].variable);
-  return `${binaries.join(", ")} not found: run scripts/install-servers.sh, or set ${variables.join(", ")}`;
+  const needed = names.flatMap((name) => servers[name].needs);
+  const variables = names.flatMap((name) => servers[name].variable ?? []);
+  const instead = variables.length > 0 ? `, or set ${variables.join(", ")}` : "";
+  return `${needed.join(", ")} not found: run scripts/install-servers.sh${instead}`;
 }
 
-function executable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+function allows(mode: number): (path: string) => boolean {
+  return (path) => {
+    try {
+      accessSync(path, mode);
+      return true;
+    } catch {
+      return false;
+    }
+  };
 }
