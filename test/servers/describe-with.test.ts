@@ -8,7 +8,10 @@ const nowhere = "/nonexistent";
 /** Runs needs-redis.ts in a jest of its own. */
 function jest(env: NodeJS.ProcessEnv): Promise<{ code: unknown; output: string }> {
   const args = ["--experimental-vm-modules", "--no-warnings", join(root, "node_modules/jest/bin/jest.js")];
-  args.push("--ci", "--verbose", "--testMatch", join(import.meta.dirname, "needs-redis.ts"));
+  const testMatch = [join(import.meta.dirname, "needs-redis.ts")];
+  const transform = { "\\.ts$": ["@swc/jest", { module: { type: "es6" } }] };
+  const config = { rootDir: root, testMatch, transform, extensionsToTreatAsEsm: [".ts"] };
+  args.push("--ci", "--verbose", "--config", JSON.stringify(config));
   return new Promise((resolve) => {
     execFile(process.execPath, args, { cwd: root, env }, (error, stdout, stderr) =>
       resolve({ code: error?.code ?? 0, output: stdout + stderr }),

@@ -8,13 +8,12 @@ import { pathParams, routeOf } from "../../lib/declare.ts";
 import type { ActionName, Answer, Envelope, Params } from "../../lib/declare.ts";
 import { newId } from "../../lib/ids.ts";
 import { generateKeySet, parseKeySet, Signer } from "../../lib/keys.ts";
-import { readSettings } from "../../lib/settings.ts";
-import type { Settings } from "../../lib/settings.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
-import { createNode } from "../../moleculer.config.ts";
 import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
 import { actionContracts } from "../../services/contracts.ts";
 import { eventually, Federation } from "./federation.ts";
+import { serves, startPlace } from "./place.ts";
+import type { Place } from "./place.ts";
 import { standIns } from "./stand-ins.ts";
 import type { Role, World } from "./stand-ins.ts";
 
@@ -50,14 +49,12 @@ interface Problem {
 export class Stand {
   readonly broker: ServiceBroker;
   readonly world: World;
-  readonly #settings: Settings;
   readonly #http: Federation;
 
-  constructor(broker: ServiceBroker, world: World, settings: Settings) {
-    this.broker = broker;
+  constructor(place: Place, world: World) {
+    this.broker = place.broker;
     this.world = world;
-    this.#settings = settings;
-    this.#http = new Federation(broker, async () => undefined);
+    this.#http = new Federation(place);
   }
 
   /** The domain's database, to set the time back and to look at what is stored. */
@@ -205,32 +202,22 @@ export class Stand {
 
   async stop(): Promise<void> {
     await this.#http.stop();
-    await rm(this.#settings.dataDir, { recursive: true, force: true });
+    await rm(this.#dataDir, { recursive: true, force: true });
   }
 
   /** Stops it, and starts another on what it has stored. */
   async restart(): Promise<Stand> {
     await this.#http.stop();
-    return start(this.#settings, this.world);
+    return start(this.#dataDir, this.world);
+  }
+
+  get #dataDir(): string {
+    return runtimeOf(this.broker).settings.dataDir;
   }
 }
 
-/** Settings of each stand that starts, over those of an embedded one; the tests with servers set it. */
-export const environment = { next: async (): Promise<Record<string, string>> => ({}) };
-
 export async function startStand(): Promise<Stand> {
-  const settings = readSettings({
-    DATA_DIR: await mkdtemp(path.join(tmpdir(), "applications-")),
-    PORT: "0",
-    HEALTH_PORT: "0",
-    RATE_LIMIT_ANONYMOUS: "0",
-    RATE_LIMIT_USER: "0",
-    RATE_LIMIT_AUTH: "0",
-    LOG_LEVEL: "fatal",
-    LOG_FORMAT: "json",
-    ...(await environment.next()),
-  });
-  return start(settings, {
+  return start(await mkdtemp(path.join(tmpdir(), "applications-")), {
     clubs: new Map(),
     members: new Map(),
     people: new Map(),
@@ -243,11 +230,8 @@ export async function startStand(): Promise<Stand> {
 
 const signer = new Signer(parseKeySet(JSON.stringify(generateKeySet("ES256")), "TEST_KEYS"), "public");
 
-async function start(settings: Settings, world: World): Promise<Stand> {
-  const broker = await createNode(settings, ["applications", "gateway"]);
-  for (const schema of standIns(world, signer)) broker.createService(schema);
-  await broker.start();
-  // The gateway also waits for the services that are not here; it is of use as soon as it knows who is signed out.
-  await eventually(async () => !("api: sessions" in runtimeOf(broker).readiness.reasons) || undefined);
-  return new Stand(broker, world, settings);
+async function start(dataDir: string, world: World): Promise<Stand> {
+  const place = await startPlace(["applications", "gateway"], { DATA_DIR: dataDir }, standIns(world, signer));
+  await serves(place.broker);
+  return new Stand(place, world);
 }

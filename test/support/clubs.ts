@@ -1,19 +1,16 @@
 /** The clubs domain behind the public gateway, beside small stand-ins of the domains that it asks. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import type { ServiceBroker, ServiceSchema } from "moleculer";
 import type { Database } from "../../lib/database.ts";
 import type { ActionName, Answer, Envelope, Params, Role } from "../../lib/declare.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
 import { generateKeySet, parseKeySet, Signer } from "../../lib/keys.ts";
-import { readSettings } from "../../lib/settings.ts";
 import type { DatabaseMethods } from "../../mixins/database.ts";
-import { createNode } from "../../moleculer.config.ts";
 import type { Club } from "../../services/clubs/clubs.contract.ts";
 import { Federation } from "./federation.ts";
 import type { Answer as Reply, RequestOptions } from "./http.ts";
+import { startPlace } from "./place.ts";
+import type { Place } from "./place.ts";
 
 export type Task = Params<"reviews.open">;
 type Named = Answer<"users.names">[number];
@@ -47,10 +44,10 @@ export class Campus {
   readonly #http: Federation;
   #names = 0;
 
-  constructor(broker: ServiceBroker, world: Neighbours, clean: () => Promise<void>) {
-    this.broker = broker;
+  constructor(place: Place, world: Neighbours) {
+    this.broker = place.broker;
     this.world = world;
-    this.#http = new Federation(broker, clean);
+    this.#http = new Federation(place);
   }
 
   /** The domain's database, to set the time back and to look at what is stored. */
@@ -182,31 +179,11 @@ interface Problem {
   errors?: { field: string; code: string }[];
 }
 
-/** Settings of each campus that starts, over those of an embedded one; the tests with servers set it. */
-export const environment = { next: async (): Promise<Record<string, string>> => ({}) };
-
 export async function startCampus(
   env: Record<string, string> = {},
   world = new Neighbours(),
 ): Promise<Campus> {
-  const dataDir = env["DATA_DIR"] ?? (await mkdtemp(path.join(tmpdir(), "clubs-")));
-  const settings = readSettings({
-    DATA_DIR: dataDir,
-    PORT: "0",
-    HEALTH_PORT: "0",
-    RATE_LIMIT_ANONYMOUS: "0",
-    RATE_LIMIT_USER: "0",
-    LOG_LEVEL: "fatal",
-    LOG_FORMAT: "json",
-    ...(await environment.next()),
-    ...env,
-  });
-  const broker = await createNode(settings, ["gateway", "clubs"]);
-  for (const schema of standIns(world)) broker.createService(schema);
-  await broker.start();
-  return new Campus(broker, world, async () => {
-    if (!env["DATA_DIR"]) await rm(dataDir, { recursive: true, force: true });
-  });
+  return new Campus(await startPlace(["gateway", "clubs"], env, standIns(world)), world);
 }
 
 /** Services under the names that clubs calls. */

@@ -1,16 +1,16 @@
-/** A federation, or some of its domains, in this process: embedded stores in a folder of its own, real HTTP. */
+/** A federation, or some of its domains, with real HTTP. */
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceBroker } from "moleculer";
-import { readSettings } from "../../lib/settings.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
-import { createNode, DOMAINS } from "../../moleculer.config.ts";
+import { DOMAINS } from "../../moleculer.config.ts";
 import { contractCheck } from "./contract-check.ts";
+import { eventually } from "./eventually.ts";
 import { Client } from "./http.ts";
 import type { Answer, RequestOptions } from "./http.ts";
+import { startPlace } from "./place.ts";
+import type { Place } from "./place.ts";
+
+export { eventually };
 
 export interface Person {
   id: string;
@@ -24,7 +24,6 @@ export interface Person {
 const ADMIN = { email: "admin@example.edu", password: "correct horse battery" };
 const PASSWORD = "a long enough passphrase";
 const READY_MS = 40_000;
-const EVENTUALLY_MS = 10_000;
 
 export interface FederationOptions {
   domains?: readonly string[];
@@ -37,15 +36,14 @@ export class Federation {
   readonly broker: ServiceBroker;
   readonly #client: Client;
   readonly #check: ReturnType<typeof contractCheck>;
-  readonly #clean: () => Promise<void>;
+  readonly #place: Place;
 
-  constructor(broker: ServiceBroker, clean: () => Promise<void>) {
-    const { ports, contracts } = runtimeOf(broker);
-    this.broker = broker;
-    this.url = `http://127.0.0.1:${ports.get("api")}`;
+  constructor(place: Place) {
+    this.#place = place;
+    this.broker = place.broker;
+    this.url = place.url;
     this.#client = new Client(this.url);
-    this.#check = contractCheck(contracts);
-    this.#clean = clean;
+    this.#check = contractCheck(runtimeOf(this.broker).contracts);
   }
 
   /** A request; throws when the answer of a known route departs from its contract. */
@@ -122,8 +120,7 @@ export class Federation {
 
   async stop(): Promise<void> {
     this.#client.close();
-    await this.broker.stop();
-    await this.#clean();
+    await this.#place.stop();
   }
 }
 
@@ -144,45 +141,17 @@ export async function startFederation({
   domains = DOMAINS,
   env = {},
 }: FederationOptions = {}): Promise<Federation> {
-  const own = env["DATA_DIR"] === undefined ? await mkdtemp(path.join(tmpdir(), "federation-")) : null;
-  const settings = readSettings({
-    ...(own && { DATA_DIR: own }),
-    PORT: "0",
-    ADMIN_PORT: "0",
-    HEALTH_PORT: "0",
-    RATE_LIMIT_ANONYMOUS: "0",
-    RATE_LIMIT_USER: "0",
-    RATE_LIMIT_AUTH: "0",
+  const place = await startPlace(domains, {
     ADMIN_EMAIL: ADMIN.email,
     ADMIN_PASSWORD: ADMIN.password,
     LOG_LEVEL: "error",
-    LOG_FORMAT: "json",
     ...env,
   });
-  const broker = await createNode(settings, domains);
-  await broker.start();
-  const { readiness } = runtimeOf(broker);
+  const { readiness } = runtimeOf(place.broker);
   await eventually(
     async () => readiness.ready || undefined,
     READY_MS,
     () => JSON.stringify(readiness.reasons),
   );
-  return new Federation(broker, async () => {
-    if (own) await rm(own, { recursive: true, force: true });
-  });
-}
-
-/** What `attempt` gives once it is no longer undefined; throws after a time, with `why`. */
-export async function eventually<T>(
-  attempt: () => Promise<T | undefined>,
-  ms = EVENTUALLY_MS,
-  why: () => string = () => "",
-): Promise<T> {
-  const until = Date.now() + ms;
-  for (;;) {
-    const value = await attempt();
-    if (value !== undefined) return value;
-    if (Date.now() > until) throw new Error(`It did not happen within ${ms} ms. ${why()}`);
-    await sleep(20);
-  }
+  return new Federation(place);
 }

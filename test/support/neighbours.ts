@@ -6,14 +6,14 @@ import type { ServiceBroker, ServiceSchema } from "moleculer";
 import type { Envelope, Language, Role } from "../../lib/declare.ts";
 import { newId } from "../../lib/ids.ts";
 import { generateKeySet, parseKeySet, Signer } from "../../lib/keys.ts";
-import { readSettings } from "../../lib/settings.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
-import { createNode } from "../../moleculer.config.ts";
 import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
 import type { messages } from "../../services/contracts.ts";
 import { contractCheck } from "./contract-check.ts";
 import { Client } from "./http.ts";
 import type { Answer, RequestOptions } from "./http.ts";
+import { startPlace } from "./place.ts";
+import type { Place } from "./place.ts";
 
 export interface Neighbour {
   id: string;
@@ -85,13 +85,15 @@ export class Neighbourhood {
   readonly dataDir: string;
   readonly #client: Client;
   readonly #check: ReturnType<typeof contractCheck>;
+  readonly #place: Place;
 
-  constructor(broker: ServiceBroker, world: World) {
-    const { ports, contracts, settings } = runtimeOf(broker);
-    this.broker = broker;
+  constructor(place: Place, world: World) {
+    const { contracts, settings } = runtimeOf(place.broker);
+    this.broker = place.broker;
+    this.#place = place;
     this.world = world;
     this.dataDir = settings.dataDir;
-    this.#client = new Client(`http://127.0.0.1:${ports.get("api")}`);
+    this.#client = new Client(place.url);
     this.#check = contractCheck(contracts);
   }
 
@@ -128,7 +130,7 @@ export class Neighbourhood {
 
   async stop({ keep = false } = {}): Promise<void> {
     this.#client.close();
-    await this.broker.stop();
+    await this.#place.stop();
     if (!keep) await rm(this.dataDir, { recursive: true, force: true });
   }
 }
@@ -138,25 +140,9 @@ export async function startNeighbourhood(
   domains: string[],
   { env = {}, world = new World() }: { env?: Record<string, string>; world?: World } = {},
 ): Promise<Neighbourhood> {
-  const settings = readSettings({
-    DATA_DIR: env["DATA_DIR"] ?? (await mkdtemp(path.join(tmpdir(), "neighbourhood-"))),
-    PORT: "0",
-    HEALTH_PORT: "0",
-    RATE_LIMIT_ANONYMOUS: "0",
-    RATE_LIMIT_USER: "0",
-    LOG_LEVEL: "fatal",
-    LOG_FORMAT: "json",
-    ...env,
-  });
-  const broker = await createNode(settings, ["gateway", ...domains]);
-  for (const service of servicesOf(world)) broker.createService(service);
-  try {
-    await broker.start();
-  } catch (error) {
-    await broker.stop();
-    throw error;
-  }
-  return new Neighbourhood(broker, world);
+  const dataDir = env["DATA_DIR"] ?? (await mkdtemp(path.join(tmpdir(), "neighbourhood-")));
+  const place = await startPlace(["gateway", ...domains], { ...env, DATA_DIR: dataDir }, servicesOf(world));
+  return new Neighbourhood(place, world);
 }
 
 function servicesOf(world: World): ServiceSchema[] {

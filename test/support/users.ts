@@ -1,23 +1,18 @@
 /** The users domain with its gateway and mails in this process; what it asks of other domains is answered here. */
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import type { ServiceBroker } from "moleculer";
+import type { ServiceSchema } from "moleculer";
 import { simpleParser } from "mailparser";
 import { Database } from "../../lib/database.ts";
 import type { Tx } from "../../lib/database.ts";
 import { AppError } from "../../lib/errors.ts";
-import { readSettings } from "../../lib/settings.ts";
 import type { DatabaseMethods } from "../../mixins/database.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
-import { createNode } from "../../moleculer.config.ts";
 import { eventually, Federation } from "./federation.ts";
 import type { Person } from "./federation.ts";
 import type { Answer, RequestOptions } from "./http.ts";
-
-/** Where the next house keeps its data, beside what a test says; tests on other stores change it. */
-export const environment = { next: async (): Promise<Record<string, string>> => ({}) };
+import { serves, startPlace } from "./place.ts";
 
 export interface Problem {
   status: number;
@@ -56,32 +51,21 @@ export const PASSWORD = "a long enough passphrase";
 export const unique = (): string => randomBytes(5).toString("hex");
 
 export async function startHouse(env: Record<string, string> = {}): Promise<House> {
-  const dataDir = env["DATA_DIR"] ?? (await mkdtemp(path.join(tmpdir(), "users-")));
-  const settings = readSettings({
-    DATA_DIR: dataDir,
-    PORT: "0",
-    HEALTH_PORT: "0",
-    RATE_LIMIT_ANONYMOUS: "0",
-    RATE_LIMIT_USER: "0",
-    RATE_LIMIT_AUTH: "0",
-    ADMIN_EMAIL: "admin@example.edu",
-    ADMIN_PASSWORD: "correct horse battery",
-    LOG_LEVEL: "fatal",
-    LOG_FORMAT: "json",
-    ...(await environment.next()),
-    ...env,
-  });
-  const broker = await createNode(settings, ["gateway", "users", "notifications"]);
   const presidents = new Set<string>();
   const away = new Set<string>();
-  addNeighbours(broker, presidents, away);
-  await broker.start();
-  // The gateway waits for all that it routes to, which is more than these.
-  const { readiness } = runtimeOf(broker);
-  await eventually(async () => !("api: sessions" in readiness.reasons) || undefined);
-  const federation = new Federation(broker, async () => {
-    if (!env["DATA_DIR"]) await rm(dataDir, { recursive: true, force: true });
-  });
+  const place = await startPlace(
+    ["gateway", "users", "notifications"],
+    {
+      ADMIN_EMAIL: "admin@example.edu",
+      ADMIN_PASSWORD: "correct horse battery",
+      ...env,
+    },
+    neighbours(presidents, away),
+  );
+  const { broker } = place;
+  await serves(broker);
+  const { dataDir } = runtimeOf(broker).settings;
+  const federation = new Federation(place);
   const service = broker.getLocalService("users") as unknown as DatabaseMethods;
   return {
     federation,
@@ -104,7 +88,7 @@ export async function startHouse(env: Record<string, string> = {}): Promise<Hous
 }
 
 /** Of clubs and applications, what users asks of them; three records of clubs, each on a page of its own. */
-function addNeighbours(broker: ServiceBroker, presidents: Set<string>, away: Set<string>): void {
+function neighbours(presidents: Set<string>, away: Set<string>): ServiceSchema[] {
   const exporting = (domain: string, records: object[]) => ({
     visibility: "public" as const,
     handler(ctx: { params: { cursor: string | null } }) {
@@ -116,17 +100,15 @@ function addNeighbours(broker: ServiceBroker, presidents: Set<string>, away: Set
       };
     },
   });
-  broker.createService({
-    name: "clubs",
-    actions: {
-      presidedBy: {
-        visibility: "public",
-        handler: (ctx: { params: { user: string } }) => (presidents.has(ctx.params.user) ? ["a club"] : []),
-      },
-      exportUser: exporting("clubs", [{ kind: "membership" }, { kind: "favorite" }, { kind: "offer" }]),
-    },
-  });
-  broker.createService({ name: "applications", actions: { exportUser: exporting("applications", []) } });
+  const presidedBy = {
+    visibility: "public" as const,
+    handler: (ctx: { params: { user: string } }) => (presidents.has(ctx.params.user) ? ["a club"] : []),
+  };
+  const records = [{ kind: "membership" }, { kind: "favorite" }, { kind: "offer" }];
+  return [
+    { name: "clubs", actions: { presidedBy, exportUser: exporting("clubs", records) } },
+    { name: "applications", actions: { exportUser: exporting("applications", []) } },
+  ];
 }
 
 async function readMails(folder: string, to: string): Promise<Mail[]> {

@@ -1,0 +1,68 @@
+/**
+ * The tests run in three set-ups (see test/support/place.ts): all of them embedded; those of the domains' HTTP once more
+ * with the gateway in a process of its own, and once more on real servers.
+ */
+import { missing, remedy } from "./test/support/servers/found.ts";
+
+const common = {
+  testEnvironment: "node",
+  setupFiles: ["<rootDir>/test/support/properties.ts"],
+  extensionsToTreatAsEsm: [".ts"],
+  transform: {
+    "\\.ts$": [
+      "@swc/jest",
+      { jsc: { target: "es2024", parser: { syntax: "typescript" } }, module: { type: "es6" } },
+    ],
+  },
+  modulePathIgnorePatterns: ["<rootDir>/data/", "<rootDir>/bench/node_modules/"],
+};
+
+/** What is tested in each set-up. Not those that start processes of their own, or look at how a node is embedded. */
+const everywhere = [
+  "access-matrix",
+  "applications",
+  "applications-decisions",
+  "applications-erasure",
+  "applications-messages",
+  "clubs",
+  "clubs-federation",
+  "clubs-founding",
+  "clubs-members",
+  "clubs-people",
+  "notifications",
+  "reviews",
+  "set-up",
+  "told",
+  "users",
+  "users-accounts",
+  "users-erasure",
+  "users-lock",
+  "users-passwords",
+  "users-refresh",
+  "users-search",
+].map((name) => `<rootDir>/test/integration/${name}.test.ts`);
+
+/** The set-up with the servers it needs; where one is missing it is left out, or fails with REQUIRE_SERVERS=1. */
+function on(displayName, servers, more = {}) {
+  const absent = missing(servers);
+  if (absent.length > 0 && process.env.REQUIRE_SERVERS !== "1") {
+    process.stderr.write(`skipped: the set-up "${displayName}" (${remedy(absent)})\n`);
+    return [];
+  }
+  const setupFiles = [...common.setupFiles, `<rootDir>/test/support/setups/${displayName}.ts`];
+  return [{ ...common, displayName, testMatch: everywhere, setupFiles, ...more }];
+}
+
+export default {
+  testTimeout: 30_000,
+  maxWorkers: 2,
+  testSequencer: "<rootDir>/test/support/sequencer.cjs",
+  projects: [
+    { ...common, displayName: "embedded", testMatch: ["<rootDir>/test/**/*.test.ts"] },
+    ...on("nodes", ["nats"]),
+    ...on("servers", ["nats", "mariadb", "redis"], {
+      globalSetup: "<rootDir>/test/support/setups/start-servers.mjs",
+      globalTeardown: "<rootDir>/test/support/setups/stop-servers.mjs",
+    }),
+  ],
+};

@@ -1,0 +1,153 @@
+/**
+ * Where the services of a test run, by SETUP: all in this process (the default); `nodes`: the gateway in a process of
+ * its own, joined by NATS; `servers`: the same, and everything that is kept on the real servers of the test run.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { ServiceBroker, ServiceSchema } from "moleculer";
+import { Sequelize } from "sequelize";
+import { mysqlOptions } from "../../lib/database.ts";
+import { generateKeySet } from "../../lib/keys.ts";
+import { Migrations } from "../../lib/migrations.ts";
+import { readSettings, SQL_DOMAINS } from "../../lib/settings.ts";
+import { runtimeOf } from "../../mixins/runtime.ts";
+import { createNode } from "../../moleculer.config.ts";
+import { eventually } from "./eventually.ts";
+import { launch } from "./node-process.ts";
+import type { ClusterNode } from "./node-process.ts";
+import { startMariadb, startNats } from "./servers/index.ts";
+
+type Env = Record<string, string>;
+export type Setup = "embedded" | "nodes" | "servers";
+
+export const setup = (process.env["SETUP"] ?? "embedded") as Setup;
+
+/** Addresses of the servers that a test run has in common; see shared-servers.ts. */
+export const shared = JSON.parse(process.env["SHARED_SERVERS"] ?? "{}") as {
+  nats?: string;
+  redis?: string;
+  mongodb?: string;
+  elasticsearch?: string;
+};
+
+export interface Place {
+  broker: ServiceBroker;
+  /** Of the public gateway, where there is one. */
+  url: string;
+  stop(): Promise<void>;
+}
+
+const ENVIRONMENT: Env = {
+  PORT: "0",
+  ADMIN_PORT: "0",
+  HEALTH_PORT: "0",
+  RATE_LIMIT_ANONYMOUS: "0",
+  RATE_LIMIT_USER: "0",
+  RATE_LIMIT_AUTH: "0",
+  LOG_LEVEL: "fatal",
+  LOG_FORMAT: "json",
+};
+const READY_MS = 40_000;
+
+/** What a place had beside its folder, for the next one on the same folder. */
+const kept = new Map<string, Env>();
+
+/**
+ * Starts services: real domains, and schemas that stand in for others.
+ * @param domains with "gateway" among them where there shall be one
+ * @param env over the defaults of the tests; with DATA_DIR the place starts on what another has left there
+ */
+export async function startPlace(
+  domains: readonly string[],
+  env: Env,
+  services: ServiceSchema[] = [],
+): Promise<Place> {
+  const dataDir = env["DATA_DIR"] ?? (await mkdtemp(path.join(tmpdir(), "club-alliance-place-")));
+  const clean = async (): Promise<void> => {
+    if (!env["DATA_DIR"]) await rm(dataDir, { recursive: true, force: true });
+  };
+  const apart = setup !== "embedded" && domains.includes("gateway");
+  const around = kept.get(dataDir) ?? (setup === "embedded" ? {} : await surroundings(domains));
+  kept.set(dataDir, around);
+  const own: Env = { DATA_DIR: dataDir, ...ENVIRONMENT, ...around, ...env };
+  const here = apart ? domains.filter((domain) => domain !== "gateway") : domains;
+  const { JWT_KEYS: keys, ...keyless } = own;
+  const settings = readSettings(keys && here.includes("users") ? own : keyless);
+  const broker = await createNode(settings, here);
+  let gateway: ClusterNode | undefined;
+  const stop = async (): Promise<void> => {
+    gateway?.kill("SIGTERM");
+    await Promise.all([gateway?.exited, broker.stop()]);
+    await clean();
+  };
+  try {
+    for (const service of services) broker.createService(service);
+    await broker.start();
+    if (apart) gateway = await startGateway({ ...keyless, DATA_DIR: path.join(dataDir, "gateway") });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { broker, url: gateway?.url ?? `http://127.0.0.1:${runtimeOf(broker).ports.get("api")}`, stop };
+}
+
+/** Whether the gateway of this node, if it has one, knows who is signed out: it serves, whatever else is missing. */
+export function serves(broker: ServiceBroker): Promise<unknown> {
+  return eventually(async () => !("api: sessions" in runtimeOf(broker).readiness.reasons) || undefined);
+}
+
+/** A gateway that knows the services that were there before it. */
+async function startGateway(env: Env): Promise<ClusterNode> {
+  const { ADMIN_EMAIL: _email, ADMIN_PASSWORD: _password, ...rest } = env;
+  const node = launch("scripts/node.ts", "gateway", { PATH: process.env["PATH"] ?? "", ...rest });
+  const reasons = async (): Promise<Record<string, string> | undefined> => {
+    if (!node.health) return undefined;
+    const answer = (await (await fetch(node.health)).json()) as { reasons?: Record<string, string> };
+    return answer.reasons ?? {};
+  };
+  try {
+    await eventually(
+      async () => {
+        const found = await reasons();
+        return (found && node.url && !("api: sessions" in found)) || undefined;
+      },
+      READY_MS,
+      () => node.log.join("\n"),
+    );
+  } catch (error) {
+    node.kill("SIGKILL");
+    throw error;
+  }
+  return node;
+}
+
+/** Addresses for a place of its own: its namespace and, with servers, empty databases. */
+async function surroundings(domains: readonly string[]): Promise<Env> {
+  const id = `t${randomBytes(4).toString("hex")}`;
+  const env: Env = {
+    NATS_URL: shared.nats ?? (await ownNats()),
+    NAMESPACE: id,
+    ALLOW_EMBEDDED: "1",
+    JWT_KEYS: JSON.stringify(generateKeySet()),
+  };
+  if (setup === "nodes") return env;
+  const { redis } = shared;
+  if (!redis) throw new Error("SETUP=servers needs SHARED_SERVERS");
+  Object.assign(env, { REDIS_URL: redis });
+  for (const domain of SQL_DOMAINS)
+    if (domains.includes(domain)) env[`${domain.toUpperCase()}_DB_URL`] = await newDatabase(domain);
+  return env;
+}
+
+async function newDatabase(domain: (typeof SQL_DOMAINS)[number]): Promise<string> {
+  const url = await (await startMariadb()).database(domain);
+  const sequelize = new Sequelize(mysqlOptions(url));
+  await new Migrations(sequelize, domain).up();
+  await sequelize.close();
+  return url;
+}
+
+let nats: Promise<string> | undefined;
+const ownNats = (): Promise<string> => (nats ??= startNats().then(({ url }) => url));
