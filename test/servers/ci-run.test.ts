@@ -46,7 +46,7 @@ describe(".ci/run", () => {
     expect(last).toBe("12 passed, 0 failed");
     expect(status).toBe(0);
     expect(calls().slice(0, 3)).toEqual([" ci", " run typecheck", " run lint"]);
-    expect(calls()[3]).toMatch(/^1 test -- --ci --json --outputFile=/);
+    expect(calls()[3]).toMatch(/^1 test -- --ci --forceExit --json --outputFile=/);
   });
 
   test.each([
