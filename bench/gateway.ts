@@ -2,8 +2,8 @@
 import { parseArgs } from "node:util";
 import { DOMAINS } from "../moleculer.config.ts";
 import { inOneProcess, overNats, traceSink } from "./gateway/contenders.ts";
-import { json, markdown } from "./gateway/report.ts";
-import type { Goal, Report } from "./gateway/report.ts";
+import { json, markdown } from "./support/report.ts";
+import type { Goal, Report } from "./support/report.ts";
 import { withRealDomains } from "./gateway/real.ts";
 import { idleFederation, idleNode, timeToReady } from "./gateway/start.ts";
 import type { Bench } from "./run.ts";
@@ -44,7 +44,7 @@ async function run(args: string[]): Promise<void> {
   const traces = await traceSink();
   const report: Report = {
     title: "The gateway",
-    settings: { ...options, placement: text },
+    how: `${options.rounds} rounds of ${options.seconds} s in turn, 64 connections; ${text}`,
     tables: [],
     goals: [],
     left: [],

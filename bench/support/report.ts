@@ -1,7 +1,7 @@
 /** The results as Markdown, and as one line of JSON. */
 import { cpus } from "node:os";
-import type { Result, Spread } from "../support/rounds.ts";
-import { spread } from "../support/rounds.ts";
+import type { Result, Spread } from "./rounds.ts";
+import { spread } from "./rounds.ts";
 
 export interface Goal {
   name: string;
@@ -15,18 +15,18 @@ export interface Goal {
 
 export interface Report {
   title: string;
-  settings: { rounds: number; seconds: number; placement: string };
+  /** How it was measured: a clause. */
+  how: string;
   tables: { title: string; results: Result[] }[];
   goals: Goal[];
   /** What could not be measured, and why. */
   left: string[];
 }
 
-export function markdown({ title, settings, tables, goals, left }: Report): string {
-  const { rounds, seconds, placement } = settings;
+export function markdown({ title, how, tables, goals, left }: Report): string {
   const parts = [
     `## ${title}`,
-    `Node ${process.version}, ${cpus()[0]?.model ?? "unknown CPU"}; ${rounds} rounds of ${seconds} s in turn, 64 connections; ${placement}. CPU microseconds per request, user and system: median (lowest–highest round).`,
+    `Node ${process.version}, ${cpus()[0]?.model ?? "unknown CPU"}; ${how}. CPU microseconds each, user and system: median (lowest–highest round).`,
     ...tables.map(({ title: heading, results }) => `### ${heading}\n\n${table(results)}`),
     `### Goals\n\n${goalTable(goals)}`,
     ...left.map((each) => `Not measured: ${each}`),
@@ -42,7 +42,7 @@ function table(results: Result[]): string {
     range(spread(rounds), 1),
     ...columns.map((part) => (shares[part] ? spread(shares[part]).median.toFixed(1) : "")),
   ]);
-  return lines(["path", "CPU µs per request", ...columns], rows);
+  return lines(["way", "CPU µs each", ...columns], rows);
 }
 
 function goalTable(goals: Goal[]): string {
@@ -72,7 +72,7 @@ function lines(head: string[], rows: string[][]): string {
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-export function json({ title, settings, tables, goals, left }: Report): string {
+export function json({ title, how, tables, goals, left }: Report): string {
   const results = tables.flatMap(({ results }) =>
     results.map(({ name, rounds, shares }) => ({
       name,
@@ -91,7 +91,7 @@ export function json({ title, settings, tables, goals, left }: Report): string {
     title,
     node: process.version,
     cpu: cpus()[0]?.model,
-    ...settings,
+    how,
     results,
     goals: judged,
     left,
