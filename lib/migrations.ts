@@ -1,4 +1,4 @@
-/** Migrations of a domain's SQL database: TypeScript files that run statements fit for SQLite and MySQL alike. */
+/** Migrations of a domain's store: TypeScript files; those of SQL run statements fit for SQLite and MySQL alike. */
 import { readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -31,9 +31,20 @@ export interface Migration {
   sharded(column: string): string;
 }
 
-interface MigrationFile {
-  up(migration: Migration): Promise<void>;
-  down(migration: Migration): Promise<void>;
+interface MigrationFile<C> {
+  up(context: C): Promise<void>;
+  down(context: C): Promise<void>;
+}
+
+/** Where a store keeps which migrations have run, and the lock of who runs them. */
+export interface Ledger {
+  /** Names of those that have run, in order; makes what the ledger needs. */
+  executed(): Promise<string[]>;
+  log(name: string): Promise<void>;
+  unlog(name: string): Promise<void>;
+  /** Takes the lock, or keeps it, until then (milliseconds); false while somebody else has it. */
+  take(owner: string, now: number, until: number): Promise<boolean>;
+  free(owner: string): Promise<void>;
 }
 
 const ROOT = path.join(import.meta.dirname, "..", "migrations");
@@ -41,27 +52,32 @@ const ROOT = path.join(import.meta.dirname, "..", "migrations");
 /** Milliseconds that a lock holds unless it is renewed. */
 const LEASE = 30_000;
 
-/** Runs and lists the migrations of one domain. */
-export class Migrations {
-  readonly #sequelize: Sequelize;
-  readonly #umzug: Umzug<Migration>;
+/** Runs and lists the migrations of one domain on one kind of store. */
+export class MigrationRunner<C extends object> {
+  readonly #ledger: Ledger;
+  readonly #umzug: Umzug<C>;
 
-  constructor(sequelize: Sequelize, domain: string) {
-    this.#sequelize = sequelize;
+  constructor(domain: string, ledger: Ledger, context: C) {
     const folder = path.join(ROOT, domain);
     const files = readdirSync(folder)
       .filter((file) => file.endsWith(".ts"))
       .toSorted();
-    this.#umzug = new Umzug<Migration>({
-      context: contextOf(sequelize),
+    this.#ledger = ledger;
+    this.#umzug = new Umzug<C>({
+      context,
       logger: undefined,
-      storage: this.#storage(),
+      storage: {
+        logMigration: ({ name }) => ledger.log(name),
+        unlogMigration: ({ name }) => ledger.unlog(name),
+        executed: () => ledger.executed(),
+      },
       migrations: files.map((file) => {
-        const load = async () => (await import(pathToFileURL(path.join(folder, file)).href)) as MigrationFile;
+        const load = async () =>
+          (await import(pathToFileURL(path.join(folder, file)).href)) as MigrationFile<C>;
         return {
           name: path.basename(file, ".ts"),
-          up: async ({ context }) => (await load()).up(context),
-          down: async ({ context }) => (await load()).down(context),
+          up: async () => (await load()).up(context),
+          down: async () => (await load()).down(context),
         };
       }),
     });
@@ -87,61 +103,61 @@ export class Migrations {
     return this.#locked(async () => (await this.#umzug.down()).map(({ name }) => name));
   }
 
-  #storage() {
-    const run = (sql: string, bind: Record<string, string | number> = {}) =>
-      this.#sequelize.query(sql, { bind });
-    const table = async () => {
-      await run(
-        "CREATE TABLE IF NOT EXISTS migrations (name VARCHAR(200) NOT NULL PRIMARY KEY, at BIGINT NOT NULL)",
-      );
-      await run(
-        "CREATE TABLE IF NOT EXISTS migration_lock (id INTEGER NOT NULL PRIMARY KEY, owner VARCHAR(36), until_at BIGINT NOT NULL)",
-      );
-    };
-    return {
-      async logMigration({ name }: { name: string }) {
-        await run("INSERT INTO migrations (name, at) VALUES ($name, $at)", { name, at: Date.now() });
-      },
-      async unlogMigration({ name }: { name: string }) {
-        await run("DELETE FROM migrations WHERE name = $name", { name });
-      },
-      executed: async () => {
-        await table();
-        const rows = await this.#sequelize.query<{ name: string }>(
-          "SELECT name FROM migrations ORDER BY name",
-          { type: QueryTypes.SELECT, useMaster: true },
-        );
-        return rows.map(({ name }) => name);
-      },
-    };
-  }
-
-  /** The lock is a row with a lease, since not every engine has GET_LOCK; it is renewed while the work runs. */
+  /** The lock is a row with a lease, since not every engine has locks by name; it is renewed while the work runs. */
   async #locked<R>(work: () => Promise<R>): Promise<R> {
-    await this.executed();
+    await this.#ledger.executed();
     const owner = newId();
-    const take = async (): Promise<boolean> => {
-      const now = Date.now();
-      const [, changed] = await this.#sequelize.query(
-        "UPDATE migration_lock SET owner = $owner, until_at = $until WHERE id = 1 AND (until_at < $now OR owner = $owner)",
-        { bind: { owner, until: now + LEASE, now }, type: QueryTypes.UPDATE },
-      );
-      return changed > 0;
-    };
-    await this.#sequelize
-      .query("INSERT INTO migration_lock (id, owner, until_at) VALUES (1, NULL, 0)")
-      .catch(() => undefined);
+    const take = (): Promise<boolean> => this.#ledger.take(owner, Date.now(), Date.now() + LEASE);
     while (!(await take())) await sleep(500);
     const renewal = setInterval(() => void take().catch(() => undefined), LEASE / 3);
     try {
       return await work();
     } finally {
       clearInterval(renewal);
-      await this.#sequelize.query("UPDATE migration_lock SET until_at = 0 WHERE owner = $owner", {
-        bind: { owner },
-      });
+      await this.#ledger.free(owner);
     }
   }
+}
+
+/** The migrations of a domain's SQL database. */
+export class Migrations extends MigrationRunner<Migration> {
+  constructor(sequelize: Sequelize, domain: string) {
+    super(domain, ledgerOf(sequelize), contextOf(sequelize));
+  }
+}
+
+function ledgerOf(sequelize: Sequelize): Ledger {
+  const run = async (sql: string, bind: Record<string, string | number> = {}): Promise<void> => {
+    await sequelize.query(sql, { bind });
+  };
+  return {
+    async executed() {
+      await run(
+        "CREATE TABLE IF NOT EXISTS migrations (name VARCHAR(200) NOT NULL PRIMARY KEY, at BIGINT NOT NULL)",
+      );
+      await run(
+        "CREATE TABLE IF NOT EXISTS migration_lock (id INTEGER NOT NULL PRIMARY KEY, owner VARCHAR(36), until_at BIGINT NOT NULL)",
+      );
+      const rows = await sequelize.query<{ name: string }>("SELECT name FROM migrations ORDER BY name", {
+        type: QueryTypes.SELECT,
+        useMaster: true,
+      });
+      return rows.map(({ name }) => name);
+    },
+    log: (name) => run("INSERT INTO migrations (name, at) VALUES ($name, $at)", { name, at: Date.now() }),
+    unlog: (name) => run("DELETE FROM migrations WHERE name = $name", { name }),
+    async take(owner, now, until) {
+      await run("INSERT INTO migration_lock (id, owner, until_at) VALUES (1, NULL, 0)").catch(
+        () => undefined,
+      );
+      const [, changed] = await sequelize.query(
+        "UPDATE migration_lock SET owner = $owner, until_at = $until WHERE id = 1 AND (until_at < $now OR owner = $owner)",
+        { bind: { owner, until, now }, type: QueryTypes.UPDATE },
+      );
+      return changed > 0;
+    },
+    free: (owner) => run("UPDATE migration_lock SET until_at = 0 WHERE owner = $owner", { owner }),
+  };
 }
 
 /** Copies an embedded database beside itself before migrations touch it, with what is still in its log. */

@@ -18,6 +18,7 @@ import { chosenStatus } from "../middlewares/idempotency.ts";
 import type { IdempotencyStore } from "../middlewares/idempotency.ts";
 import { closeKey, keysOf } from "./idempotency-keys.ts";
 import { Relay } from "./relay.ts";
+import { waitForMigrations } from "./migrated.ts";
 import { runtimeOf } from "./runtime.ts";
 
 /** Domains whose tables are sharded, and the column that the outbox is sharded by. */
@@ -194,25 +195,4 @@ export function explainStore(error: unknown, file: string): unknown {
   if (original instanceof StoreInUseError) return new SettingsError(original.message);
   const sentence = describeSqliteError(error, file);
   return sentence ? new SettingsError(sentence) : error;
-}
-
-async function waitForMigrations(
-  migrations: Migrations,
-  domain: string,
-  log: Logger,
-  block: (reason: string | null) => void,
-): Promise<void> {
-  for (let told = false; ; told = true) {
-    const reason = await migrations.pending().then(
-      (pending) =>
-        pending.length > 0
-          ? `${domain}: migrations are pending (${pending.join(", ")}): run \`npm run migrate -- up\``
-          : null,
-      (error: unknown) => `${domain}: the database is not reachable (${(error as Error).message})`,
-    );
-    block(reason);
-    if (!reason) return;
-    if (!told) log.warn(reason);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-  }
 }

@@ -3,7 +3,7 @@
  * on one node share a store.
  */
 import path from "node:path";
-import type { ServiceBroker } from "moleculer";
+import type { Logger, ServiceBroker } from "moleculer";
 import type { DocumentStore } from "../lib/documents.ts";
 import { openDocuments } from "../lib/documents.ts";
 import type { Mixin } from "../lib/implement.ts";
@@ -13,6 +13,7 @@ import { toSqliteError } from "../lib/sqlite-errors.ts";
 import { explainStore } from "./database.ts";
 import type { DocumentKeys } from "./document-keys.ts";
 import { documentKeys } from "./document-keys.ts";
+import { waitForMigrations } from "./migrated.ts";
 import { runtimeOf } from "./runtime.ts";
 
 /** There from `started` on. */
@@ -31,8 +32,8 @@ const shared = new WeakMap<ServiceBroker, Map<DocumentDomain, Shared>>();
 /** Gives a service the documents of its domain. What is wrong with the store is told in a SettingsError. */
 export function documents(domain: DocumentDomain): Mixin<DocumentsMethods> {
   const mixin = {
-    async started(this: DocumentsMethods & { broker: ServiceBroker }) {
-      Object.assign(this, await acquire(this.broker, domain));
+    async started(this: DocumentsMethods & { broker: ServiceBroker; logger: Logger }) {
+      Object.assign(this, await acquire(this.broker, domain, this.logger));
     },
     async stopped(this: { broker: ServiceBroker }) {
       await release(this.broker, domain);
@@ -46,11 +47,11 @@ export function documentsFile(settings: Settings, domain: DocumentDomain): strin
   return path.join(settings.dataDir, `${domain}.documents.sqlite`);
 }
 
-function acquire(broker: ServiceBroker, domain: DocumentDomain): Promise<DocumentsMethods> {
+function acquire(broker: ServiceBroker, domain: DocumentDomain, log: Logger): Promise<DocumentsMethods> {
   const ofBroker = shared.get(broker) ?? new Map<DocumentDomain, Shared>();
   shared.set(broker, ofBroker);
   const own = ofBroker.get(domain) ?? {
-    opened: open(documentsFile(runtimeOf(broker).settings, domain)),
+    opened: open(broker, domain, log),
     users: 0,
   };
   own.users++;
@@ -67,18 +68,48 @@ async function release(broker: ServiceBroker, domain: DocumentDomain): Promise<v
   await opened?.documents.close();
 }
 
-async function open(file: string): Promise<DocumentsMethods> {
+async function open(broker: ServiceBroker, domain: DocumentDomain, log: Logger): Promise<DocumentsMethods> {
+  const { settings } = runtimeOf(broker);
+  const url = settings.documentUrls[domain];
+  const documents = url
+    ? await openServer(broker, domain, url, log)
+    : await openEmbedded(documentsFile(settings, domain));
+  return { documents, idempotencyKeys: await documentKeys(documents) };
+}
+
+/** On MongoDB, which may be away: the node is not ready until it answers and its migrations have run. */
+async function openServer(
+  broker: ServiceBroker,
+  domain: DocumentDomain,
+  url: string,
+  log: Logger,
+): Promise<DocumentStore> {
+  // Loaded only where it is used: the driver takes memory and time.
+  const [{ openMongo }, { DocumentMigrations }] = await Promise.all([
+    import("../lib/documents/mongo.ts"),
+    import("../lib/documents/migrations.ts"),
+  ]);
+  const store = openMongo(url);
+  const { readiness } = runtimeOf(broker);
+  const who = `${domain}-documents`;
+  const migrations = new DocumentMigrations(store.db, domain);
+  await waitForMigrations(migrations, domain, log, (reason) =>
+    reason ? readiness.block(who, reason) : readiness.clear(who),
+  );
+  return store;
+}
+
+async function openEmbedded(file: string): Promise<DocumentStore> {
   const explain = (error: unknown): never => {
     throw explainOpening(error, file);
   };
   const store = await openDocuments(file).catch(explain);
-  const told: DocumentStore = {
+  return {
     // Opening a collection reads it, so what is damaged may show only then.
     collection: (name, options) => store.collection<never>(name, options).catch(explain),
     ping: () => store.ping(),
     close: () => store.close(),
   };
-  return { documents: told, idempotencyKeys: await documentKeys(told) };
 }
 
 /** An error of opening as a sentence for the operator where it is about the file or its folder. */

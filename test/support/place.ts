@@ -9,9 +9,11 @@ import path from "node:path";
 import type { ServiceBroker, ServiceSchema } from "moleculer";
 import { Sequelize } from "sequelize";
 import { mysqlOptions } from "../../lib/database.ts";
+import { DocumentMigrations } from "../../lib/documents/migrations.ts";
+import { openMongo } from "../../lib/documents/mongo.ts";
 import { generateKeySet } from "../../lib/keys.ts";
 import { Migrations } from "../../lib/migrations.ts";
-import { readSettings, SQL_DOMAINS } from "../../lib/settings.ts";
+import { DOCUMENT_DOMAINS, readSettings, SQL_DOMAINS } from "../../lib/settings.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
 import { createNode } from "../../moleculer.config.ts";
 import { eventually } from "./eventually.ts";
@@ -133,12 +135,22 @@ async function surroundings(domains: readonly string[]): Promise<Env> {
     JWT_KEYS: JSON.stringify(generateKeySet()),
   };
   if (setup === "nodes") return env;
-  const { redis } = shared;
-  if (!redis) throw new Error("SETUP=servers needs SHARED_SERVERS");
+  const { redis, mongodb } = shared;
+  if (!redis || !mongodb) throw new Error("SETUP=servers needs SHARED_SERVERS");
   Object.assign(env, { REDIS_URL: redis });
   for (const domain of SQL_DOMAINS)
     if (domains.includes(domain)) env[`${domain.toUpperCase()}_DB_URL`] = await newDatabase(domain);
+  for (const domain of DOCUMENT_DOMAINS)
+    if (domains.includes(domain))
+      env[`${domain.toUpperCase()}_DB_URL`] = await newDocuments(domain, `${mongodb}/${domain}_${id}`);
   return env;
+}
+
+async function newDocuments(domain: string, url: string): Promise<string> {
+  const store = openMongo(url);
+  await new DocumentMigrations(store.db, domain).up();
+  await store.close();
+  return url;
 }
 
 async function newDatabase(domain: (typeof SQL_DOMAINS)[number]): Promise<string> {

@@ -2,10 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Collection, DocumentStore } from "../../lib/documents.ts";
-import { openDocuments } from "../../lib/documents.ts";
 import type { Claim } from "../../middlewares/idempotency.ts";
 import { documentKeys } from "../../mixins/document-keys.ts";
 import type { DocumentKeys } from "../../mixins/document-keys.ts";
+import { engine } from "../support/document-engine.ts";
 
 const DAY = 24 * 3_600_000;
 interface Stored {
@@ -21,7 +21,7 @@ let stored: Collection<Stored>;
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "keys-"));
-  store = await openDocuments(path.join(folder, "keys.sqlite"));
+  store = await engine.current.open(path.join(folder, "keys.sqlite"));
   keys = await documentKeys(store);
   stored = await store.collection<Stored>("idempotencyKeys", { indexes: [] });
 });

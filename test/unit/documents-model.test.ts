@@ -1,10 +1,11 @@
-/** Random operations on the embedded document store against a plain model of what MongoDB does. */
+/** Random operations on the document store against a plain model of what MongoDB does. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { DuplicateKeyError, openDocuments } from "../../lib/documents.ts";
+import { DuplicateKeyError } from "../../lib/documents.ts";
 import type { Query, Update } from "../../lib/documents.ts";
+import { engine } from "../support/document-engine.ts";
 import { INDEXES, Model, order } from "../support/document-model.ts";
 import type { Doc } from "../support/document-model.ts";
 
@@ -137,7 +138,7 @@ test("does what the model does, and still after reopening", async () => {
     async (operations) => {
       const file = join(directory, `${run++}.sqlite`);
       const model = new Model();
-      let store = await openDocuments(file);
+      let store = await engine.current.open(file);
       let docs = await store.collection<Doc>("docs", { indexes: INDEXES });
       for (const step of operations) {
         switch (step.kind) {
@@ -165,11 +166,13 @@ test("does what the model does, and still after reopening", async () => {
             expect(await docs.updateOne(wanted, update, { upsert: true })).toEqual({ matched, modified });
             break;
           }
-          case "updateMany":
-            expect(await docs.updateMany(step.query, step.update).catch(refused)).toBe(
-              model.update(step.query, step.update),
-            );
+          case "updateMany": {
+            const expected = model.update(step.query, step.update);
+            // MongoDB has changed some before it meets the duplicate.
+            if (expected === "duplicate" && !engine.current.embedded) break;
+            expect(await docs.updateMany(step.query, step.update).catch(refused)).toBe(expected);
             break;
+          }
           case "delete": {
             const gone = model.find(step.query);
             for (const doc of gone) model.docs.delete(doc._id);
@@ -189,7 +192,7 @@ test("does what the model does, and still after reopening", async () => {
           }
           case "reopen":
             await store.close();
-            store = await openDocuments(file);
+            store = await engine.current.open(file);
             docs = await store.collection<Doc>("docs", { indexes: INDEXES });
             break;
         }
@@ -198,5 +201,5 @@ test("does what the model does, and still after reopening", async () => {
       await store.close();
     },
   );
-  await fc.assert(property, { numRuns: 100 });
+  await fc.assert(property, { numRuns: engine.current.embedded ? 100 : 40 });
 });

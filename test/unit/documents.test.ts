@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DuplicateKeyError, openDocuments } from "../../lib/documents.ts";
+import { DuplicateKeyError } from "../../lib/documents.ts";
 import type { Collection, DocumentStore } from "../../lib/documents.ts";
+
+import { engine } from "../support/document-engine.ts";
 
 interface Event {
   _id: string;
@@ -23,13 +25,16 @@ interface Untyped {
   updateMany(query: object, update: object): Promise<unknown>;
 }
 
+/** A promise of the embedded store alone. */
+const embedded = engine.current.embedded ? test : test.skip;
+
 let directory: string;
 let store: DocumentStore;
 let events: Collection<Event>;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "documents-"));
-  store = await openDocuments(join(directory, "test.documents.sqlite"));
+  store = await engine.current.open(join(directory, "test.documents.sqlite"));
   events = await store.collection<Event>("events", { indexes: INDEXES });
 });
 afterEach(async () => {
@@ -39,7 +44,7 @@ afterEach(async () => {
 
 async function reopen(): Promise<void> {
   await store.close();
-  store = await openDocuments(join(directory, "test.documents.sqlite"));
+  store = await engine.current.open(join(directory, "test.documents.sqlite"));
   events = await store.collection<Event>("events", { indexes: INDEXES });
 }
 
@@ -79,7 +84,7 @@ describe("at the same time", () => {
     expect(await events.find({})).toEqual([{ _id: "v", left: 5 }]);
   });
 
-  test("closing waits for writes, and refuses later calls", async () => {
+  embedded("closing waits for writes, and refuses later calls", async () => {
     const written = Promise.all(
       Array.from({ length: 5 }, (_, i) => events.insertOne({ _id: `${i}`, code: `${i}` })),
     );
@@ -122,9 +127,10 @@ describe("unique indexes", () => {
 
   test("an update that breaks one changes nothing, and the values stay where they were", async () => {
     await expect(events.updateOne({ _id: "b" }, { $set: { code: "1" } })).rejects.toThrow(DuplicateKeyError);
-    await expect(events.updateMany({ club: "c" }, { $set: { code: "3" } })).rejects.toThrow(
-      DuplicateKeyError,
-    );
+    if (engine.current.embedded)
+      await expect(events.updateMany({ club: "c" }, { $set: { code: "3" } })).rejects.toThrow(
+        DuplicateKeyError,
+      );
     expect(await events.find({ club: "c" }, { sort: { _id: 1 }, projection: ["code"] })).toEqual([
       { _id: "a", code: "1" },
       { _id: "b", code: "2" },
@@ -145,15 +151,15 @@ describe("unique indexes", () => {
     expect(await events.insertOne({ _id: "z", club: "c", code: "9" })).toBe(false);
   });
 
-  test("a value that cannot be unique is refused, and what came with it is not taken", async () => {
+  embedded("a value that cannot be unique is refused, and what came with it is not taken", async () => {
     const docs = JSON.parse('[{"_id":"x","club":"n"},{"_id":"y","code":["1"]}]');
     await expect(events.insertMany(docs)).rejects.toThrow('"code" is in a unique index');
     expect(await events.insertOne({ _id: "x", club: "n" })).toBe(true);
   });
 
-  test("a collection that contradicts a new one does not open", async () => {
+  embedded("a collection that contradicts a new one does not open", async () => {
     await store.close();
-    store = await openDocuments(join(directory, "test.documents.sqlite"));
+    store = await engine.current.open(join(directory, "test.documents.sqlite"));
     const opened = store.collection("events", { indexes: [{ fields: ["club"], unique: true }] });
     await expect(opened).rejects.toThrow("Another document of events has the same club");
   });
@@ -198,9 +204,9 @@ describe("what goes in and out", () => {
     expect(await events.find({})).toEqual([{ _id: "a", data: { text: "社团 😀", n: 1.5, no: null } }]);
   });
 
-  test("collections of one file are apart, and one name is one collection", async () => {
+  test("collections of one store are apart, and one name is one collection", async () => {
     const others = await store.collection<Event>("others", { indexes: [] });
-    expect(await store.collection("events", { indexes: INDEXES })).toBe(events);
+    if (engine.current.embedded) expect(await store.collection("events", { indexes: INDEXES })).toBe(events);
     expect([await events.insertOne({ _id: "a" }), await others.insertOne({ _id: "a" })]).toEqual([
       true,
       true,
@@ -214,6 +220,13 @@ describe("what goes in and out", () => {
 
 /** The collection for what its types would not let through. */
 const untyped = (): Untyped => events;
+
+/** MongoDB changes the element; the others it refuses too, but the tests' imitation takes null for missing. */
+const WRONG_EMBEDDED = [
+  { $set: { "people.0": "q" } },
+  { $set: { "data.x.y": 1 } },
+  { $inc: { "data.x": 1 } },
+];
 
 describe("refused", () => {
   test("queries that would mean something else on MongoDB or match by accident", async () => {
@@ -245,15 +258,13 @@ describe("refused", () => {
     const wrong = [
       { club: "d" },
       { $set: { _id: "b" } },
-      { $set: { "data.x.y": 1 } },
-      { $set: { "people.0": "q" } },
       { $set: { "data.__proto__.y": 1 } },
       { $set: { data: {} }, $inc: { "data.y": 1 } },
       { $inc: { club: 1 } },
-      { $inc: { "data.x": 1 } },
       { $push: { club: "x" } },
       { $pull: { people: {} } },
       { $rename: { club: "klub" } },
+      ...(engine.current.embedded ? WRONG_EMBEDDED : []),
     ];
     for (const update of wrong) {
       await expect(untyped().updateOne({ _id: "a" }, update)).rejects.toThrow(TypeError);

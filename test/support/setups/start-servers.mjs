@@ -1,7 +1,8 @@
 /** The servers that all tests of the set-up "servers" have in common; they die with the process that runs the tests. */
 import { startMariadb, startNats, startRedis } from "../servers/index.ts";
+import { startMongodb } from "../servers/mongodb.ts";
 
-const start = { nats: startNats, mariadb: startMariadb, redis: startRedis };
+const start = { nats: startNats, mariadb: startMariadb, redis: startRedis, mongodb: startMongodb };
 
 export default async function startServers() {
   const running = await Promise.all(Object.values(start).map((each) => each()));

@@ -1,0 +1,203 @@
+/** The document store on MongoDB (docs/decisions/0015-mongodb.md). Needs nothing that a standalone server lacks. */
+import { MongoBulkWriteError, MongoClient, MongoServerError } from "mongodb";
+import type { Collection as DriverCollection, Db, Document as Loose, Filter, UpdateFilter } from "mongodb";
+import type { Collection, DocumentStore, FindOptions, Query, Update } from "../documents.ts";
+import { AppError } from "../errors.ts";
+import { equalities, nedbQuery, plain, updater } from "./rules.ts";
+import { DuplicateKeyError } from "./unique-index.ts";
+
+type Document = { _id: string };
+
+const DUPLICATE_KEY = 11_000;
+/** What the server says of an update that does not fit the document: BadValue, TypeMismatch, PathNotViable. */
+const UNFIT = [2, 14, 28];
+/** Milliseconds; a request waits 10 s at most. */
+const LIMITS = {
+  serverSelectionTimeoutMS: 2_000,
+  connectTimeoutMS: 2_000,
+  waitQueueTimeoutMS: 2_000,
+  socketTimeoutMS: 5_000,
+  heartbeatFrequencyMS: 2_000,
+  minHeartbeatFrequencyMS: 500,
+  maxPoolSize: 20,
+};
+
+/**
+ * Opens the database that the URL names. It need not answer yet: calls reject with UNAVAILABLE while it does not. What
+ * is acknowledged is on the disk of a majority.
+ */
+export function openMongo(url: string): MongoStore {
+  const client = new MongoClient(url, {
+    ...LIMITS,
+    writeConcern: { w: "majority", journal: true },
+    readPreference: "primary",
+    ignoreUndefined: true,
+    appName: "club-alliance",
+  });
+  return new MongoStore(client);
+}
+
+export class MongoStore implements DocumentStore {
+  readonly #client: MongoClient;
+  readonly db: Db;
+
+  constructor(client: MongoClient) {
+    this.#client = client;
+    this.db = client.db();
+  }
+
+  /** Its indexes are made by migrations. */
+  async collection<D extends Document>(name: string): Promise<Collection<D>> {
+    return new MongoCollection<D>(name, this.db.collection<Document & Loose>(name));
+  }
+
+  async ping(): Promise<void> {
+    await answered(this.db.command({ ping: 1 }));
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+}
+
+class MongoCollection<D extends Document> implements Collection<D> {
+  readonly #name: string;
+  readonly #docs: DriverCollection<Document & Loose>;
+
+  constructor(name: string, docs: DriverCollection<Document & Loose>) {
+    this.#name = name;
+    this.#docs = docs;
+  }
+
+  async insertOne(doc: D): Promise<boolean> {
+    return (await this.insertMany([doc])) === 1;
+  }
+
+  async insertMany(docs: readonly D[]): Promise<number> {
+    const all = docs.map((doc) => withId(plain(doc)));
+    if (all.length === 0) return 0;
+    try {
+      const { insertedCount } = await this.#docs.insertMany(all, { ordered: false });
+      return insertedCount;
+    } catch (error) {
+      const refused = error instanceof MongoBulkWriteError ? [error.writeErrors].flat() : [];
+      if (refused.length === 0 || refused.some(({ code }) => code !== DUPLICATE_KEY)) throw explained(error);
+      return all.length - refused.length; // unordered: all the others went in
+    }
+  }
+
+  async findOne(query: Query<D>): Promise<D | null> {
+    const found = await answered(this.#docs.findOne(filterOf(query)));
+    return found as D | null;
+  }
+
+  async find<K extends keyof D = keyof D>(
+    query: Query<D>,
+    { sort, skip = 0, limit = Infinity, projection }: FindOptions<D, K> = {},
+  ): Promise<Pick<D, K | "_id">[]> {
+    if (limit < 1) throw new RangeError("A limit is at least 1."); // for MongoDB 0 is no limit
+    let cursor = this.#docs.find<Loose>(filterOf(query));
+    if (sort) cursor = cursor.sort(sort as Record<string, 1 | -1>);
+    if (projection)
+      cursor = cursor.project({ _id: 1, ...Object.fromEntries(projection.map((key) => [key, 1])) });
+    if (skip > 0) cursor = cursor.skip(skip);
+    if (limit < Infinity) cursor = cursor.limit(limit);
+    return (await answered(cursor.toArray())) as Pick<D, K | "_id">[];
+  }
+
+  async count(query: Query<D>): Promise<number> {
+    return answered(this.#docs.countDocuments(filterOf(query)));
+  }
+
+  async updateOne(
+    query: Query<D>,
+    update: Update<D>,
+    { upsert = false } = {},
+  ): Promise<{ matched: number; modified: number }> {
+    if (upsert) withId(equalities(query) as Document);
+    const [filter, change] = [filterOf(query), changeOf(update)];
+    if (!change) return this.#touch(query, upsert);
+    const run = async (inserting: boolean): Promise<{ matched: number; modified: number }> => {
+      const done = await this.#docs.updateOne(filter, change, { upsert: inserting });
+      return { matched: done.matchedCount, modified: done.modifiedCount + done.upsertedCount };
+    };
+    try {
+      return await run(upsert);
+    } catch (error) {
+      if (!upsert || !isDuplicate(error)) throw this.#explained(error);
+      // Somebody has made it meanwhile, or it is there and does not match: an update that makes nothing tells.
+      return run(false).catch((again: unknown) => {
+        throw this.#explained(again);
+      });
+    }
+  }
+
+  async updateMany(query: Query<D>, update: Update<D>): Promise<number> {
+    const [filter, change] = [filterOf(query), changeOf(update)];
+    if (!change) return 0;
+    try {
+      return (await this.#docs.updateMany(filter, change)).modifiedCount;
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  async deleteMany(query: Query<D>): Promise<number> {
+    const { deletedCount } = await answered(this.#docs.deleteMany(filterOf(query)));
+    return deletedCount;
+  }
+
+  /** An update that changes nothing. */
+  async #touch(query: Query<D>, upsert: boolean): Promise<{ matched: number; modified: number }> {
+    const matched = Math.min(await this.count(query), 1);
+    if (matched === 1 || !upsert) return { matched, modified: 0 };
+    return { matched, modified: await this.insertMany([equalities(query) as D]) };
+  }
+
+  #explained(error: unknown): unknown {
+    if (!isDuplicate(error)) return explained(error);
+    const { keyPattern } = error as { keyPattern?: object };
+    return new DuplicateKeyError(this.#name, Object.keys(keyPattern ?? { "unique fields": 1 }));
+  }
+}
+
+/** The same refusals as embedded: of what a domain must not use, above all undefined. */
+function filterOf(query: object): Filter<Document & Loose> {
+  nedbQuery(query);
+  return query as Filter<Document & Loose>;
+}
+
+/** The update without what is undefined; null when nothing is left. */
+function changeOf(update: object): UpdateFilter<Document & Loose> | null {
+  updater(update);
+  const parts = Object.entries(update).flatMap(([operator, fields]: [string, object]) => {
+    const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+    return given.length > 0 ? [[operator, Object.fromEntries(given)] as const] : [];
+  });
+  return parts.length > 0 ? (Object.fromEntries(parts) as UpdateFilter<Document & Loose>) : null;
+}
+
+function withId<T extends Document>(doc: T): T {
+  if (typeof doc._id === "string" && doc._id !== "") return doc;
+  throw new TypeError("A document needs an _id that is a string; an upsert's query names it.");
+}
+
+const isDuplicate = (error: unknown): boolean =>
+  error instanceof MongoServerError && error.code === DUPLICATE_KEY;
+
+/** A server's refusal of the call itself goes on as it is; everything else means that it did not answer. */
+function explained(error: unknown): unknown {
+  if (error instanceof MongoServerError && UNFIT.includes(Number(error.code)))
+    return new TypeError(error.message);
+  const away = !(error instanceof MongoServerError) || error.hasErrorLabel("RetryableWriteError");
+  const ofDriver = error instanceof Error && error.name.startsWith("Mongo");
+  return away && ofDriver ? new AppError("UNAVAILABLE", { retryAfter: 2 }) : error;
+}
+
+async function answered<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw explained(error);
+  }
+}
