@@ -60,7 +60,7 @@ export default {
   projects: [
     { ...common, displayName: "embedded", testMatch: ["<rootDir>/test/**/*.test.ts"] },
     ...on("nodes", ["nats"]),
-    ...on("servers", ["nats", "mariadb", "redis"], {
+    ...on("servers", ["nats", "mariadb", "redis", "mongodb"], {
       globalSetup: "<rootDir>/test/support/setups/start-servers.mjs",
       globalTeardown: "<rootDir>/test/support/setups/stop-servers.mjs",
     }),

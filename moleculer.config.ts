@@ -8,11 +8,13 @@ import type { BrokerOptions, Middleware, ServiceSchema } from "moleculer";
 import { Registry } from "prom-client";
 import { Verifier } from "./lib/keys.ts";
 import type { JwkSet } from "./lib/keys.ts";
+import { natsOptions } from "./lib/nats.ts";
 import { checkNode, readEnvironment, readSettings } from "./lib/settings.ts";
 import type { Settings } from "./lib/settings.ts";
 import { authorize } from "./middlewares/authorize.ts";
 import { bus, TrustingRoundRobin } from "./middlewares/bus.ts";
 import { cacherOf } from "./middlewares/cacher.ts";
+import { consumers } from "./middlewares/consumers.ts";
 import { drain } from "./middlewares/drain.ts";
 import { errors, isAway, isFailure } from "./middlewares/errors.ts";
 import { health } from "./middlewares/health.ts";
@@ -101,25 +103,9 @@ function middlewaresOf(runtime: Runtime): Middleware[] {
     ...(runtime.settings.tracingUrl ? [tracing(runtime.settings.tracingUrl)] : []),
     passport(),
     health(runtime),
+    consumers(runtime),
     drain(runtime),
   ] as Middleware[];
-}
-
-/** Moleculer would read a URL itself and fail on percent-encoded passwords. */
-function natsOptions(urls: string): object {
-  const parsed = urls.split(",").map((each) => new URL(each.trim()));
-  const first = parsed[0] as URL;
-  return {
-    servers: parsed.map((each) => each.host),
-    ...(first.username && {
-      user: decodeURIComponent(first.username),
-      pass: decodeURIComponent(first.password),
-    }),
-    ...(parsed.some((each) => each.protocol === "tls:") && { tls: {} }),
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 500,
-    timeout: 3_000,
-  };
 }
 
 /** The runtime of a node; it ties itself to the broker that is made with its options. */
@@ -133,6 +119,7 @@ export function newRuntime(settings: Settings, domains: readonly string[]): Runt
     readiness: new Readiness(),
     metrics: new Registry(),
     verifier: new Verifier("public", async () => (await broker?.call("auth.keys")) as JwkSet),
+    queue: null,
     drains: [],
     ports: new Map(),
     bind(made) {

@@ -4,6 +4,8 @@ import type { Options } from "sequelize";
 import { setTimeout as sleep } from "node:timers/promises";
 import { newId } from "./ids.ts";
 import type { Envelope } from "./declare.ts";
+import { mysqlDriver, PRIMARY } from "./mysql.ts";
+import type { SqlLimits } from "./mysql.ts";
 
 export type Value = string | number | null;
 export type Values = Record<string, Value | readonly Value[]>;
@@ -138,6 +140,8 @@ export class Tx extends Statements {
 }
 
 const RETRIES = 5;
+/** Milliseconds after which nothing is tried again: whoever asked has 10 s, and each try may wait for locks. */
+const RETRY_FOR = 4_000;
 
 export class Database {
   readonly sequelize: Sequelize;
@@ -153,9 +157,11 @@ export class Database {
 
   /**
    * Runs `work` in one transaction and commits; a deadlock or a busy store runs it again (5 times with jitter), so
-   * it must do nothing but statements. Not nested.
+   * it must do nothing but statements. Not nested. When the connection is lost during the commit nobody knows
+   * whether it took place: it is not run again, and the caller's Idempotency-Key tells at the next try.
    */
   async transaction<R>(work: (tx: Tx) => Promise<R>, origin: Origin = NOBODY): Promise<R> {
+    const end = Date.now() + RETRY_FOR;
     for (let attempt = 1; ; attempt++) {
       try {
         const [result, tx] = await this.sequelize.transaction(
@@ -168,7 +174,7 @@ export class Database {
         for (const each of tx.afterCommit) await each();
         return result;
       } catch (error) {
-        if (attempt >= RETRIES || !isRepeatable(error)) throw error;
+        if (attempt >= RETRIES || Date.now() > end || !isRepeatable(error)) throw error;
         await sleep(Math.random() * 20 * 2 ** attempt);
       }
     }
@@ -191,13 +197,18 @@ export function isDuplicate(error: unknown): error is UniqueConstraintError {
   return error instanceof UniqueConstraintError;
 }
 
-/** Sequelize's options for a MySQL address. Times out rather than waiting without end. */
-export function mysqlOptions(url: string): Options {
+/**
+ * Sequelize's options for a MySQL address.
+ * @param limits of a domain's services; without them a statement may take as long as a migration does
+ */
+export function mysqlOptions(url: string, limits: SqlLimits | null = null): Options {
+  const { connections, acquire, connect } = limits ?? PRIMARY;
   return {
     dialect: "mysql",
+    ...(limits && { dialectModule: mysqlDriver(limits) }),
     logging: false,
-    pool: { max: 20, min: 0, acquire: 3_000, idle: 30_000 },
-    dialectOptions: { connectTimeout: 2_000, charset: "utf8mb4" },
+    pool: { max: connections, min: 0, acquire, idle: 30_000 },
+    dialectOptions: { connectTimeout: connect, charset: "utf8mb4" },
     ...connectionOf(url),
   };
 }

@@ -1,5 +1,6 @@
 /** What operators may do with a domain's messages; every SQL domain has a service with these actions. */
 import { Type as T } from "typebox";
+import { AnyEnvelope } from "./declare.ts";
 import type { Actions } from "./declare.ts";
 
 const DeadLetter = T.Object({
@@ -31,6 +32,19 @@ export const queueActions = {
     returns: T.Object({ ...DeadLetter.properties, envelope: T.Record(T.String(), T.Unknown()) }),
     access: "service",
     safe: true,
+  },
+  /**
+   * Takes back a message that the queue has handed to a consumer in vain: it comes again later, for this consumer alone.
+   * `refused` counts, and in the end makes it a dead letter; `away` does not; `dead` makes it one at once.
+   */
+  again: {
+    params: T.Object({
+      envelope: AnyEnvelope,
+      consumer: T.String(),
+      error: T.String(),
+      way: T.Union([T.Literal("refused"), T.Literal("away"), T.Literal("dead")]),
+    }),
+    access: "service",
   },
   /** Puts a dead letter (or all) back into the queue for its consumer; answers how many. */
   replay: {

@@ -2,7 +2,7 @@
 import type { Migration } from "./migrations.ts";
 
 /**
- * Creates outbox, inbox, dead_letters and idempotency_keys.
+ * Creates outbox, relay_lease, inbox, dead_letters and idempotency_keys.
  * @param shardKey the column by which the domain is sharded; it then belongs to every primary key
  */
 export async function createQueueTables(m: Migration, shardKey: string | null = null): Promise<void> {
@@ -16,6 +16,10 @@ export async function createQueueTables(m: Migration, shardKey: string | null = 
      done ${long} NOT NULL, last_error ${text(500)}, published_at ${integer}, ${key("id")})${partition}`,
   );
   await m.query("CREATE INDEX outbox_due ON outbox (published_at, due_at)");
+  await m.query(
+    `CREATE TABLE relay_lease (id ${integer} NOT NULL, owner ${id}, until_at ${integer} NOT NULL, PRIMARY KEY (id))`,
+  );
+  await m.query("INSERT INTO relay_lease (id, owner, until_at) VALUES (1, NULL, 0)");
   await m.query(
     `CREATE TABLE inbox (id ${id} NOT NULL, consumer ${ascii(64)} NOT NULL, received_at ${integer} NOT NULL, PRIMARY KEY (id, consumer))`,
   );
@@ -34,7 +38,7 @@ export async function createQueueTables(m: Migration, shardKey: string | null = 
 
 /** Drops them. */
 export async function dropQueueTables(m: Migration): Promise<void> {
-  for (const table of ["idempotency_keys", "dead_letters", "inbox", "outbox"])
+  for (const table of ["idempotency_keys", "dead_letters", "inbox", "relay_lease", "outbox"])
     await m.query(`DROP TABLE ${table}`);
 }
 

@@ -2,10 +2,13 @@
 import { Sequelize } from "sequelize";
 import { mysqlOptions, Statements } from "./database.ts";
 import type { Row, Values } from "./database.ts";
+import { REPLICA } from "./mysql.ts";
 
 /** Milliseconds that a replica may be behind. */
 const MAX_LAG = 10_000;
 const CHECK = 1_000;
+
+const CLOCK = "SELECT at FROM replica_clock WHERE id = 1";
 
 /** Reads on one replica; what it cannot answer the primary does, and it is left out until the next check. */
 class Replica extends Statements {
@@ -14,7 +17,7 @@ class Replica extends Statements {
   usable = false;
 
   constructor(url: string, primary: Statements) {
-    super(new Sequelize(mysqlOptions(url)), null);
+    super(new Sequelize(mysqlOptions(url, REPLICA)), null);
     this.host = new URL(url).host;
     this.#primary = primary;
   }
@@ -30,23 +33,24 @@ class Replica extends Statements {
 
   /** What it knows of the primary's clock. */
   async clock(): Promise<number> {
-    const [row] = await super.all<{ at: number }>("SELECT at FROM replica_clock WHERE id = 1");
+    const [row] = await super.all<{ at: number }>(CLOCK);
     return row?.at ?? 0;
   }
 }
 
 /**
- * Each second writes the time into the primary's table `replica_clock` and reads it from every replica: one that does
- * not answer, or whose time is more than MAX_LAG old, is left out until it has caught up. That needs no privilege
- * beyond the tables', and also sees a replica that has lost its primary.
+ * Each second has the primary note its time in the table `replica_clock` and compares it with what every replica
+ * knows: one that does not answer, or whose time is more than MAX_LAG old, is left out until it has caught up. That
+ * needs no privilege beyond the tables', does not hang on the clocks of nodes, and also sees a replica that has lost
+ * its primary.
  */
 export class Replicas {
   readonly #primary: Statements;
   readonly #all: Replica[];
   readonly #warn: (text: string, data: object) => void;
   #turn = 0;
-  /** The last time that the primary took. While it is away its replicas get no older than they are. */
-  #written = Date.now();
+  /** The last time that the primary told. While it is away its replicas get no older than they are. */
+  #written = 0;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(primary: Statements, urls: string[], warn: (text: string, data: object) => void) {
@@ -70,12 +74,15 @@ export class Replicas {
 
   /** Renews who is usable; never fails. */
   async check(): Promise<void> {
-    const now = Date.now();
-    await this.#primary
-      .run("UPDATE replica_clock SET at = :now WHERE id = 1 AND at < :now", { now })
-      .then(() => (this.#written = now))
-      .catch(() => undefined);
+    await this.#note().catch(() => undefined);
     await Promise.all(this.#all.map((replica) => this.#look(replica)));
+  }
+
+  async #note(): Promise<void> {
+    await this.#primary.run(
+      "UPDATE replica_clock SET at = ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000) WHERE id = 1",
+    );
+    this.#written = await this.#primary.number(CLOCK);
   }
 
   async #look(replica: Replica): Promise<void> {

@@ -14,9 +14,9 @@ const AWAY = new Set([
   "STREAM_TIMEOUT",
   "MAX_CALL_LEVEL",
 ]);
-/** Sequelize's and the drivers' ways to say that the database is away or was cut off. */
+/** Sequelize's and the drivers' ways to say that the database is away, was cut off, takes too long or is none to write to. */
 const DATABASE_AWAY =
-  /^Sequelize(Connection|Timeout|HostNotFound|HostNotReachable)|^SequelizeConnection\w*Error$|^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|PROTOCOL_CONNECTION_LOST|ER_SERVER_SHUTDOWN|ER_CON_COUNT_ERROR|SQLITE_BUSY)$/;
+  /^Sequelize(Connection|Timeout|HostNotFound|HostNotReachable)|^SequelizeConnection\w*Error$|^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|PROTOCOL_CONNECTION_LOST|ER_SERVER_SHUTDOWN|ER_CON_COUNT_ERROR|ER_QUERY_TIMEOUT|ER_QUERY_INTERRUPTED|ER_LOCK_WAIT_TIMEOUT|ER_LOCK_DEADLOCK|ER_OPTION_PREVENTS_STATEMENT|ER_READ_ONLY_MODE|SQLITE_BUSY)$/;
 
 /** The refusal that a client may see for any error; `null` where the error is a fault of ours. */
 export function refusalOf(error: unknown): AppError | null {

@@ -10,6 +10,7 @@ import { Database, mysqlOptions } from "../lib/database.ts";
 import type { Origin, Tx } from "../lib/database.ts";
 import type { Envelope } from "../lib/declare.ts";
 import type { Ctx, Mixin } from "../lib/implement.ts";
+import { PRIMARY, slowStatements } from "../lib/mysql.ts";
 import { copyBefore, Migrations } from "../lib/migrations.ts";
 import { SettingsError } from "../lib/settings.ts";
 import type { Settings, SqlDomain } from "../lib/settings.ts";
@@ -122,9 +123,10 @@ function acquire(broker: ServiceBroker, domain: SqlDomain, log: Logger): Shared 
     return known;
   }
   const { settings, readiness } = runtimeOf(broker);
-  const sequelize = connect(settings, domain);
+  const warn = (text: string, data: object): void => log.warn(text, { domain, ...data });
+  const sequelize = connect(settings, domain, warn);
   const db = new Database(sequelize, SHARD_KEYS[domain] ?? null);
-  const relay = new Relay(broker, db, log);
+  const relay = new Relay(broker, domain, db, log);
   const ready = prepare(settings, domain, sequelize, log, (reason) =>
     reason ? readiness.block(`${domain}-database`, reason) : readiness.clear(`${domain}-database`),
   );
@@ -148,10 +150,18 @@ export function storeFile(settings: Settings, domain: SqlDomain): string {
   return path.join(settings.dataDir, `${domain}.sqlite`);
 }
 
-/** Sequelize for a domain: its MySQL address, or an SQLite file in DATA_DIR. */
-export function connect(settings: Settings, domain: SqlDomain): Sequelize {
+/**
+ * Sequelize for a domain: its MySQL address, or an SQLite file in DATA_DIR.
+ * @param warn of a service, which has limits and tells of slow statements; what else works on the store has neither
+ */
+export function connect(
+  settings: Settings,
+  domain: SqlDomain,
+  warn: ((text: string, data: object) => void) | null = null,
+): Sequelize {
   const url = settings.sqlUrls[domain];
-  if (url) return new Sequelize(mysqlOptions(url));
+  const slow = warn && slowStatements(warn);
+  if (url) return new Sequelize({ ...mysqlOptions(url, warn && PRIMARY), ...slow });
   try {
     mkdirSync(settings.dataDir, { recursive: true });
   } catch (error) {
@@ -165,6 +175,7 @@ export function connect(settings: Settings, domain: SqlDomain): Sequelize {
     storage: storeFile(settings, domain),
     logging: false,
     pool: { max: 50 },
+    ...slow,
   });
 }
 

@@ -8,6 +8,7 @@ import type { SqlDomain } from "../lib/settings.ts";
 import { database } from "./database.ts";
 import { sweepQueue } from "./relay.ts";
 import { consumersOf, runtimeOf } from "./runtime.ts";
+import { takeBack } from "./taking-back.ts";
 import { sweeper } from "./sweeper.ts";
 
 interface DeadRow {
@@ -53,6 +54,13 @@ export function queueService(domain: SqlDomain, contract: Contract<string, typeo
         });
         if (!row) throw new AppError("NOT_FOUND");
         return { ...present(row), envelope: JSON.parse(row.envelope) as Record<string, unknown> };
+      },
+      async again(ctx) {
+        const { envelope, consumer } = ctx.params;
+        const all = consumersOf(runtimeOf(this.broker).contracts, envelope.type);
+        const others = all.filter((each) => each !== consumer);
+        await takeBack(this.db, ctx.params, others, this.logger);
+        this.relay.nudge();
       },
       async replay(ctx) {
         const { id } = ctx.params;

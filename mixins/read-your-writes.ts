@@ -24,6 +24,8 @@ export interface ReadYourWritesMethods {
 interface Shared {
   replicas: Replicas;
   redis: { client: Redis | Cluster; release(): void } | null;
+  /** When Redis last did not take or tell a mark: for as long as that would have held, marks may be missing. */
+  failedAt: number;
   users: number;
 }
 
@@ -53,21 +55,28 @@ export function readYourWrites(domain: SqlDomain): Mixin<ReadYourWritesMethods> 
         const replica = own?.replicas.next();
         if (!replica) return this.db.primary;
         if (!user) return replica;
-        const marked = await own?.redis?.client.exists(keyOf(user)).catch(() => 1);
-        return marked === 0 ? replica : this.db.primary;
+        const marked = await own?.redis?.client.exists(keyOf(user)).catch(() => failed(own));
+        const sure = own !== null && own !== undefined && Date.now() - own.failedAt > MARK_MS;
+        return marked === 0 && sure ? replica : this.db.primary;
       },
       async wrote(this: Self, users: readonly (string | null)[]): Promise<void> {
-        const client = this.$reading?.redis?.client;
-        if (!client) return;
+        const own = this.$reading;
+        const client = own?.redis?.client;
+        if (!own || !client) return;
         const people = users.filter((user): user is string => user !== null);
         await Promise.all(
-          people.map((user) => client.set(keyOf(user), 1, "PX", MARK_MS).catch(() => undefined)),
+          people.map((user) => client.set(keyOf(user), 1, "PX", MARK_MS).catch(() => failed(own))),
         );
       },
     },
   };
   // Moleculer types methods by `this` of any; the mixin's own types are in ReadYourWritesMethods.
   return mixin as unknown as Mixin<ReadYourWritesMethods>;
+}
+
+function failed(own: Shared): null {
+  own.failedAt = Date.now();
+  return null;
 }
 
 function acquire(service: DatabaseMethods & { broker: ServiceBroker; logger: Logger }): Shared | null {
@@ -82,6 +91,7 @@ function acquire(service: DatabaseMethods & { broker: ServiceBroker; logger: Log
   const made: Shared = {
     replicas: new Replicas(service.db.primary, settings.clubsReadUrls, warn),
     redis: settings.redisUrl ? shareRedis(settings.redisUrl, warn) : null,
+    failedAt: 0,
     users: 1,
   };
   shared.set(service.broker, made);

@@ -1,13 +1,14 @@
 /**
- * Delivers the outbox of a domain: claims rows, calls the consumers that their contracts name, and marks a row when
- * each has answered. Every node of the domain runs one; a row claimed by a node that dies is due again after the
- * lease. What keeps failing becomes a dead letter.
+ * Delivers the outbox of a domain. Without a queue: claims rows, calls the consumers that their contracts name, and marks
+ * a row when each has answered. Every node of the domain runs one; a row claimed by a node that dies is due again after
+ * the lease. What keeps failing becomes a dead letter. With a queue: publishing.ts.
  */
 import type { Logger, ServiceBroker } from "moleculer";
-import type { Database, Row } from "../lib/database.ts";
+import type { Database } from "../lib/database.ts";
 import type { Envelope } from "../lib/declare.ts";
 import { newId } from "../lib/ids.ts";
 import { isAway } from "../middlewares/errors.ts";
+import { Publisher } from "./publishing.ts";
 import { consumersOf, runtimeOf } from "./runtime.ts";
 
 const LEASE = 10_000;
@@ -15,7 +16,7 @@ const POLL = 500;
 const BATCH = 100;
 const AT_ONCE = 25;
 /** Tries of a consumer that refuses, over about ten minutes; a consumer that is away is waited for without end. */
-const MAX_ATTEMPTS = 12;
+export const MAX_ATTEMPTS = 12;
 
 interface OutboxRow {
   id: string;
@@ -35,18 +36,31 @@ export class Relay {
   readonly #broker: ServiceBroker;
   readonly #db: Database;
   readonly #log: Logger;
+  readonly #domain: string;
+  /** Where there is a queue. */
+  #publisher: Publisher | null = null;
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> | null = null;
   #again = false;
   #stopped = true;
 
-  constructor(broker: ServiceBroker, db: Database, log: Logger) {
+  constructor(broker: ServiceBroker, domain: string, db: Database, log: Logger) {
     this.#broker = broker;
+    this.#domain = domain;
     this.#db = db;
     this.#log = log;
   }
 
   start(): void {
+    const { queue } = runtimeOf(this.#broker);
+    if (queue) this.#publisher = new Publisher(queue, this.#domain, this.#db);
+    queue?.onReconnect(
+      () =>
+        void this.#publisher?.republish().then(
+          () => this.nudge(),
+          () => undefined,
+        ),
+    );
     this.#stopped = false;
     this.#timer = setInterval(() => this.nudge(), POLL);
     this.nudge();
@@ -56,6 +70,7 @@ export class Relay {
     this.#stopped = true;
     if (this.#timer) clearInterval(this.#timer);
     await this.#running;
+    await this.#publisher?.stop();
   }
 
   /** Looks for messages now: called after each commit that may have told some. */
@@ -76,6 +91,7 @@ export class Relay {
 
   async #drain(): Promise<void> {
     try {
+      if (this.#publisher) return await this.#publisher.drain(() => this.#stopped);
       for (;;) {
         const rows = await this.#claim();
         if (rows.length === 0 || this.#stopped) return;
@@ -153,7 +169,7 @@ export class Relay {
     const refused = failed.filter(({ away }) => !away);
     const attempts = row.attempts + (refused.length > 0 ? 1 : 0);
     const dead = attempts >= MAX_ATTEMPTS ? refused : [];
-    const wait = Math.min(60_000, 200 * 2 ** attempts) * (0.5 + Math.random());
+    const wait = waitAfter(attempts);
     const error = (failed[0]?.error.message ?? "").slice(0, 500);
     await this.#db.transaction(async (tx) => {
       for (const { consumer, error: why } of dead)
@@ -195,6 +211,11 @@ export class Relay {
   }
 }
 
+/** Milliseconds until the next try. */
+export function waitAfter(attempts: number): number {
+  return Math.min(60_000, 200 * 2 ** attempts) * (0.5 + Math.random());
+}
+
 /** Deletes what is kept no longer: confirmed messages after 24 h, inbox rows after 7 days, keys after 24 h. */
 export async function sweepQueue(db: Database, now: number): Promise<void> {
   const day = 24 * 3_600_000;
@@ -202,5 +223,3 @@ export async function sweepQueue(db: Database, now: number): Promise<void> {
   await db.primary.run("DELETE FROM inbox WHERE received_at < :before", { before: now - 7 * day });
   await db.primary.run("DELETE FROM idempotency_keys WHERE created_at < :before", { before: now - day });
 }
-
-export type { Row };

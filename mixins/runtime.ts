@@ -3,6 +3,7 @@ import type { ServiceBroker } from "moleculer";
 import type { Registry } from "prom-client";
 import type { ActionContract } from "../lib/declare.ts";
 import type { Verifier } from "../lib/keys.ts";
+import type { Queue } from "../lib/queue/index.ts";
 import type { Settings } from "../lib/settings.ts";
 
 /** Why a node is not ready, by who says so; ready when nobody does. */
@@ -37,6 +38,8 @@ export interface Runtime {
   metrics: Registry;
   /** Verifies access tokens with the keys that `auth.keys` tells. */
   verifier: Verifier;
+  /** Where QUEUE_URL names one, on nodes that publish or consume; null: relays call the consumers. */
+  queue: Queue | null;
   /** Run one after the other when the node is told to stop, before its services end. */
   drains: (() => Promise<void>)[];
   /** Ports that were really taken, by name (`api`, `health`), where 0 was asked for. */

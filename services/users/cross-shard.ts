@@ -40,10 +40,12 @@ export const CROSS_SHARD: readonly { why: string; begins: string }[] = [
   })),
   // mixins/relay.ts and mixins/queue.ts
   { why: "relay", begins: "SELECT id FROM outbox WHERE published_at IS NULL" },
+  { why: "relay", begins: "SELECT id, type, envelope, done FROM outbox WHERE published_at IS NULL" },
   { why: "relay", begins: "UPDATE outbox SET" },
   { why: "relay", begins: "SELECT id, type, envelope, attempts, done FROM outbox WHERE lease" },
   { why: "queue depth", begins: "SELECT COUNT(*) AS waiting" },
   { why: "replay of dead letters", begins: "SELECT done FROM outbox WHERE id" },
+  { why: "a message given back", begins: "SELECT done, attempts, published_at FROM outbox WHERE id" },
   { why: "sweeper", begins: "DELETE FROM outbox WHERE published_at" },
   { why: "sweeper", begins: "DELETE FROM idempotency_keys WHERE created_at" },
 ];

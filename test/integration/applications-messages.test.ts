@@ -1,6 +1,7 @@
 /** What happens to applications without a request: messages once, late and twice; clubs and people that go; time. */
 import type { Envelope } from "../../lib/declare.ts";
 import { newId } from "../../lib/ids.ts";
+import { runtimeOf } from "../../mixins/runtime.ts";
 import { sweepExpired, sweepTexts } from "../../services/applications/application-work.ts";
 import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
 import { startStand } from "../support/applications.ts";
@@ -88,10 +89,13 @@ describe("a message whose consumer cannot do its work", () => {
     };
     const { id } = await apply(stand.club(), user);
     world.onRoles = async () => undefined;
-    const waiting = () =>
-      stand.db.primary.number(
-        "SELECT COUNT(*) AS n FROM outbox WHERE published_at IS NULL AND last_error IS NOT NULL",
-      );
+    const { queue } = runtimeOf(stand.broker);
+    const waiting = async () =>
+      queue
+        ? Number(await queue.waiting("applications"))
+        : stand.db.primary.number(
+            "SELECT COUNT(*) AS n FROM outbox WHERE published_at IS NULL AND last_error IS NOT NULL",
+          );
     await eventually(async () => (await waiting()) > 0 || undefined);
     stand = await stand.restart();
     world.clubsAway = false;

@@ -23,6 +23,11 @@ test("what is kept is kept on servers in the set-up of that name", () => {
   const { settings } = runtimeOf(house.federation.broker);
   const onServers = setup === "servers";
   expect(house.db.sequelize.getDialect()).toBe(onServers ? "mysql" : "sqlite");
-  const urls = [settings.redisUrl, settings.sqlUrls.users, settings.documentUrls.notifications];
+  const urls = [
+    settings.redisUrl,
+    settings.sqlUrls.users,
+    settings.documentUrls.notifications,
+    settings.queueUrl,
+  ];
   expect(urls.map((url) => url !== null)).toEqual(urls.map(() => onServers));
 });

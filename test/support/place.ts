@@ -137,7 +137,7 @@ async function surroundings(domains: readonly string[]): Promise<Env> {
   if (setup === "nodes") return env;
   const { redis, mongodb } = shared;
   if (!redis || !mongodb) throw new Error("SETUP=servers needs SHARED_SERVERS");
-  Object.assign(env, { REDIS_URL: redis });
+  Object.assign(env, { REDIS_URL: redis, QUEUE_URL: env["NATS_URL"] });
   for (const domain of SQL_DOMAINS)
     if (domains.includes(domain)) env[`${domain.toUpperCase()}_DB_URL`] = await newDatabase(domain);
   for (const domain of DOCUMENT_DOMAINS)

@@ -1,0 +1,117 @@
+/** mysql2 as Sequelize's driver, with bounds: nobody waits without end for a server that is slow, frozen or cut off. */
+import { createRequire } from "node:module";
+import { connect } from "node:net";
+import type { Connection, ConnectionOptions, QueryError } from "mysql2";
+
+/** Milliseconds, but for `connections`. */
+export interface SqlLimits {
+  /** Of one process to one server. */
+  connections: number;
+  /** Waiting for a free connection. */
+  acquire: number;
+  connect: number;
+  /** What the server may take for a statement; waiting for a lock counts. */
+  statement: number;
+  /** Until the driver gives up on an answer and closes the connection: more than `statement`. */
+  answer: number;
+}
+
+/** A change may wait for a connection (3 s) and for a statement (5 s) and is still answered before its 10 s are over. */
+export const PRIMARY: SqlLimits = {
+  connections: 20,
+  acquire: 3_000,
+  connect: 2_000,
+  statement: 4_000,
+  answer: 5_000,
+};
+
+/** A read has 2 s: there is time left to ask the primary instead. */
+export const REPLICA: SqlLimits = {
+  connections: 20,
+  acquire: 1_000,
+  connect: 500,
+  statement: 900,
+  answer: 1_000,
+};
+
+/** A statement that takes so many milliseconds is worth a warning. */
+const SLOW = 500;
+
+/**
+ * The limits as variables of a session, each said by itself, since no server knows all: innodb_lock_wait_timeout
+ * (all; seconds), max_statement_time (MariaDB; seconds), max_execution_time (MySQL and TiDB; milliseconds, only
+ * SELECT). What a server does not know it refuses, and the driver's own limit holds.
+ */
+const sessionOf = ({ statement }: SqlLimits): string[] => [
+  `SET SESSION innodb_lock_wait_timeout = ${Math.max(1, Math.floor(statement / 1_000) - 1)}`,
+  `SET SESSION max_statement_time = ${statement / 1_000}`,
+  `SET SESSION max_execution_time = ${statement}`,
+];
+
+/** What mysql2 has no name for, since only MariaDB says it. */
+const NAMES: Record<number, string> = { 1927: "PROTOCOL_CONNECTION_LOST", 1969: "ER_QUERY_TIMEOUT" };
+
+/** The server has been demoted: it will refuse every write, so the next connection may lead to its successor. */
+const DEMOTED = new Set(["ER_OPTION_PREVENTS_STATEMENT", "ER_READ_ONLY_MODE"]);
+
+type Done = (error: QueryError | null, ...rest: unknown[]) => void;
+
+/** The `dialectModule` for Sequelize. mysql2 is loaded only here: an embedded node needs none. */
+export function mysqlDriver(limits: SqlLimits): object {
+  const { createConnection } = createRequire(import.meta.url)("mysql2") as typeof import("mysql2");
+  return { createConnection: (options: ConnectionOptions) => bounded(createConnection, options, limits) };
+}
+
+function bounded(
+  open: (options: ConnectionOptions) => Connection,
+  options: ConnectionOptions,
+  limits: SqlLimits,
+): Connection {
+  // Its socket is ours, since mysql2 cannot break one off and tell who waits.
+  const socket = connect(options.port as number, options.host);
+  socket.setNoDelay(true).setKeepAlive(true, 10_000);
+  const connection = open({ ...options, stream: socket });
+
+  const watched = (done: Done): Done => {
+    const timer = setTimeout(() => {
+      const error = new Error(`The database gave no answer within ${limits.answer} ms`);
+      socket.destroy(Object.assign(error, { code: "ETIMEDOUT" }));
+    }, limits.answer);
+    return (error, ...rest) => {
+      clearTimeout(timer);
+      if (error) error.code = NAMES[error.errno ?? 0] ?? error.code;
+      done(error, ...rest);
+      if (error && DEMOTED.has(error.code)) socket.destroy();
+    };
+  };
+  for (const method of ["query", "execute"] as const) {
+    const usual = connection[method].bind(connection) as (...args: unknown[]) => unknown;
+    // Sequelize's calls end with a callback; mysql2's overloads are too many to write again.
+    connection[method] = ((...args: unknown[]) =>
+      usual(...args.slice(0, -1), watched(args.at(-1) as Done))) as unknown as typeof connection.query &
+      typeof connection.execute;
+  }
+
+  // Before whatever Sequelize asks, and only when there is a connection: else its failure would go to these.
+  connection.once("connect", () => {
+    for (const sql of sessionOf(limits)) connection.query(sql, () => undefined);
+  });
+  // Sequelize lets nobody wait for this, so that a failure would end the process; a frozen server never says goodbye.
+  const end = connection.end.bind(connection) as (done: () => void) => void;
+  connection.end = ((done: () => void) => {
+    setTimeout(() => socket.destroy(), limits.connect).unref();
+    end(() => done());
+  }) as typeof connection.end;
+  return connection;
+}
+
+/** Sequelize's options that tell of slow statements, by their text: values are bound and never shown. */
+export function slowStatements(warn: (text: string, data: object) => void) {
+  return {
+    benchmark: true,
+    logging: (text: string, ms?: number): void => {
+      if (ms !== undefined && ms >= SLOW)
+        warn("A slow statement", { ms, sql: text.replace(/^Executed \([^)]*\): /, "") });
+    },
+  };
+}
