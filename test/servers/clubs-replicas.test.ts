@@ -1,6 +1,6 @@
-/** Reads of clubs with a replica of MariaDB and marks in Redis: behind on purpose, dead, and Redis frozen. */
+/** Reads of clubs with a replica of MariaDB and marks in Redis: behind on purpose, frozen, dead, and Redis frozen. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { createConnection } from "mysql2/promise";
+import { Redis } from "ioredis";
 import { Sequelize } from "sequelize";
 import { mysqlOptions } from "../../lib/database.ts";
 import type { Answer } from "../../lib/declare.ts";
@@ -8,63 +8,34 @@ import { Migrations } from "../../lib/migrations.ts";
 import type { Campus } from "../support/clubs.ts";
 import { startCampus } from "../support/clubs.ts";
 import { eventually } from "../support/federation.ts";
-import { describeWith, startMariadb, startRedis } from "../support/servers/index.ts";
+import { startRedis } from "../support/servers/index.ts";
 import type { MariadbServer, Server } from "../support/servers/index.ts";
+import { describeOwn, on, startReplication } from "../support/servers/replication.ts";
+import type { Replication } from "../support/servers/replication.ts";
 
 type ClubList = Answer<"clubs.list">;
 
-/** A replica needs servers of one's own. */
-const borrowed = Boolean(process.env["TEST_MARIADB_URL"] ?? process.env["TEST_REDIS_URL"]);
-const suite: typeof describeWith = borrowed
-  ? (_names, title, body) => {
-      const skipped = describe.skip;
-      skipped(`${title} (skipped: it needs servers of its own)`, body);
-    }
-  : describeWith;
-
-async function sql(server: Server, ...statements: string[]): Promise<void> {
-  const connection = await createConnection({ uri: server.url });
-  try {
-    for (const statement of statements) await connection.query(statement);
-  } finally {
-    connection.destroy();
-  }
-}
-
-suite(["mariadb", "redis"], "clubs with a read replica", () => {
+describeOwn(["mariadb", "redis"], "clubs with a read replica", () => {
+  let servers: Replication;
   let primary: MariadbServer;
   let replica: MariadbServer;
   let redis: Server;
+  let env: Record<string, string>;
   let campus: Campus;
   let president: string;
   let stranger: string;
 
   beforeAll(async () => {
-    [primary, replica, redis] = await Promise.all([
-      startMariadb(),
-      startMariadb({ args: ["--server-id=2", "--relay-log=relay"] }),
-      startRedis(),
-    ]);
-    await sql(
-      replica,
-      "RESET MASTER",
-      "SET GLOBAL gtid_slave_pos=''",
-      `CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=${primary.port}, MASTER_USER='root',
-       MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1`,
-    );
-    await sql(primary, "RESET MASTER");
-    await sql(replica, "START SLAVE");
+    // Asynchronous: else no write is answered while the replica is frozen.
+    [servers, redis] = await Promise.all([startReplication({ semiSync: false }), startRedis()]);
+    primary = servers.primary;
+    replica = servers.replicas[0] as MariadbServer;
     const url = await primary.database("clubs");
     const sequelize = new Sequelize(mysqlOptions(url));
     await new Migrations(sequelize, "clubs").up();
     await sequelize.close();
-    const readUrl = new URL(url);
-    readUrl.port = String(replica.port);
-    campus = await startCampus({
-      CLUBS_DB_URL: url,
-      CLUBS_DB_READ_URLS: readUrl.href,
-      REDIS_URL: redis.url,
-    });
+    env = { CLUBS_DB_URL: url, CLUBS_DB_READ_URLS: on(replica, url), REDIS_URL: redis.url };
+    campus = await startCampus(env);
     president = campus.person("President");
     stranger = campus.person("Stranger");
     // The replica has the tables and is read from.
@@ -73,13 +44,22 @@ suite(["mariadb", "redis"], "clubs with a read replica", () => {
   }, 60_000);
   afterAll(async () => {
     await campus?.stop();
-    await Promise.all([primary?.stop(), replica?.stop(), redis?.stop()]);
+    await Promise.all([servers?.stop(), redis?.stop()]);
   }, 30_000);
 
   const ids = async (as?: string) =>
     (await campus.ok<ClubList>("GET", "/clubs?limit=100", { as })).items.map(({ id }) => id);
-  const behind = () => sql(replica, "STOP SLAVE SQL_THREAD");
-  const catchUp = () => sql(replica, "START SLAVE SQL_THREAD");
+  const behind = () => servers.lag(replica);
+  const catchUp = () => servers.resume(replica);
+  /** Waits until the replica is read from: then a club that it does not have yet is not seen. */
+  const readFrom = () =>
+    eventually(async () => {
+      await behind();
+      const { id } = await campus.club(president);
+      const seen = await ids();
+      await catchUp();
+      return seen.includes(id) ? undefined : true;
+    }, 20_000);
 
   test("whoever wrote sees it at once, others when the replica has it", async () => {
     await behind();
@@ -99,6 +79,26 @@ suite(["mariadb", "redis"], "clubs with a read replica", () => {
     await catchUp();
     await eventually(async () => (await ids()).includes(id) || undefined);
   });
+
+  test("whoever wrote through one node reads it through another: Redis alone tells of it", async () => {
+    const other = await startCampus(env, campus.world);
+    const client = new Redis(redis.url);
+    try {
+      const there = async () =>
+        (await other.ok<ClubList>("GET", "/clubs?limit=100", { as: president })).items.map(({ id }) => id);
+      await behind();
+      const { id } = await campus.club(president);
+      expect(await there()).toContain(id);
+      // Without the marks it is read from the replica, which does not have it.
+      await client.flushall();
+      expect(await there()).not.toContain(id);
+      await catchUp();
+      await eventually(async () => (await there()).includes(id) || undefined);
+    } finally {
+      client.disconnect();
+      await other.stop();
+    }
+  }, 30_000);
 
   test("with Redis frozen signed-in people read from the primary", async () => {
     await behind();
@@ -134,13 +134,35 @@ suite(["mariadb", "redis"], "clubs with a read replica", () => {
     await replica.kill();
     for (let i = 0; i < 20; i++) expect(await ids()).toContain(id);
     await replica.restart();
-    await sql(replica, "START SLAVE").catch(() => undefined);
-    await eventually(async () => {
-      await behind();
-      const { id: next } = await campus.club(president);
-      const seen = await ids();
-      await catchUp();
-      return seen.includes(next) ? undefined : true;
-    }, 20_000);
+    await readFrom();
+  }, 40_000);
+
+  test("a frozen replica refuses nobody, and comes back", async () => {
+    replica.pause();
+    try {
+      const { id } = await campus.club(president);
+      const seen = await Promise.all(Array.from({ length: 30 }, (_, n) => ids(n % 2 ? stranger : undefined)));
+      for (const each of seen) expect(each).toContain(id);
+      // It has been left out meanwhile.
+      for (let i = 0; i < 20; i++) expect(await ids()).toContain(id);
+    } finally {
+      replica.resume();
+    }
+    await readFrom();
+  }, 40_000);
+
+  test("with the primary frozen people who are not signed in go on reading", async () => {
+    const { id } = await campus.club(president);
+    await servers.caughtUp(replica);
+    primary.pause();
+    try {
+      for (let i = 0; i < 10; i++) {
+        expect(await ids()).toContain(id);
+        await sleep(300);
+      }
+    } finally {
+      primary.resume();
+    }
+    await eventually(async () => (await campus.call("GET", `/clubs/${id}`)).status === 200 || undefined);
   }, 40_000);
 });

@@ -216,8 +216,9 @@ export class Stand {
   }
 }
 
-export async function startStand(): Promise<Stand> {
-  return start(await mkdtemp(path.join(tmpdir(), "applications-")), {
+/** @param env over the defaults of the tests */
+export async function startStand(env: Record<string, string> = {}): Promise<Stand> {
+  const world = {
     clubs: new Map(),
     members: new Map(),
     people: new Map(),
@@ -225,13 +226,15 @@ export async function startStand(): Promise<Stand> {
     told: [],
     onRoles: async () => undefined,
     clubsAway: false,
-  });
+  };
+  return start(await mkdtemp(path.join(tmpdir(), "applications-")), world, env);
 }
 
 const signer = new Signer(parseKeySet(JSON.stringify(generateKeySet("ES256")), "TEST_KEYS"), "public");
 
-async function start(dataDir: string, world: World): Promise<Stand> {
-  const place = await startPlace(["applications", "gateway"], { DATA_DIR: dataDir }, standIns(world, signer));
+async function start(dataDir: string, world: World, env: Record<string, string> = {}): Promise<Stand> {
+  const all = { DATA_DIR: dataDir, ...env };
+  const place = await startPlace(["applications", "gateway"], all, standIns(world, signer));
   await serves(place.broker);
   return new Stand(place, world);
 }

@@ -1,6 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
+import { given } from "./found.ts";
+import { describeWith } from "./index.ts";
 import { type MariadbServer, startMariadb } from "./mariadb.ts";
+
+/** A suite that kills and freezes MariaDB: it is skipped where the environment gives one, which is not ours to end. */
+export const describeOwn: typeof describeWith = (names, title, body) => {
+  if (!given("mariadb") && !given("redis")) return describeWith(names, title, body);
+  const skipped = describe.skip;
+  skipped(`${title} (skipped: it needs servers of its own)`, body);
+};
 
 export interface Replication {
   primary: MariadbServer;
@@ -17,19 +26,24 @@ export interface Replication {
 
 const WAIT_MS = 15_000;
 /** The primary answers a commit only when a replica has it, whatever comes. */
-const SEMI_SYNC =
+const SEMI_SYNC_PRIMARY =
   "--rpl-semi-sync-master-enabled=1 --rpl-semi-sync-master-timeout=60000 --rpl-semi-sync-master-wait-point=AFTER_SYNC";
-const REPLICA = "--read-only=1 --relay-log=relay --rpl-semi-sync-slave-enabled=1 --slave-net-timeout=5";
+const SEMI_SYNC_REPLICA = "--rpl-semi-sync-slave-enabled=1";
+const REPLICA = "--read-only=1 --relay-log=relay --slave-net-timeout=5";
 
-/** Starts a primary with replicas, by GTID and semi-synchronous, on an account without a password. */
-export async function startReplication(replicas = 1): Promise<Replication> {
-  const primary = await startMariadb({ args: SEMI_SYNC.split(" ") });
+/**
+ * Starts a primary with replicas, by GTID, on an account without a password. Semi-synchronous, no commit is answered
+ * before a replica has it: the primary stands still while there is none.
+ */
+export async function startReplication({ replicas = 1, semiSync = true } = {}): Promise<Replication> {
+  const words = (...texts: string[]): string[] => texts.flatMap((text) => text.split(" "));
+  const primary = await startMariadb({ args: semiSync ? words(SEMI_SYNC_PRIMARY) : [] });
+  const own = semiSync ? words(REPLICA, SEMI_SYNC_REPLICA) : words(REPLICA);
   const followers = await Promise.all(
-    Array.from({ length: replicas }, (_, n) =>
-      startMariadb({ args: [`--server-id=${n + 2}`, ...REPLICA.split(" ")] }),
-    ),
+    Array.from({ length: replicas }, (_, n) => startMariadb({ args: [`--server-id=${n + 2}`, ...own] })),
   );
   for (const replica of followers) await follow(replica, primary);
+  if (semiSync) await semiSynchronous(primary, replicas);
   return {
     primary,
     replicas: followers,
@@ -45,6 +59,15 @@ export async function startReplication(replicas = 1): Promise<Replication> {
       await Promise.all([primary, ...followers].map((server) => server.stop()));
     },
   };
+}
+
+/** Until the replicas have signed up the primary commits without them. */
+async function semiSynchronous(primary: MariadbServer, replicas: number): Promise<void> {
+  for (const end = Date.now() + WAIT_MS; ; await sleep(50)) {
+    const [row] = await sql(primary.url, "SHOW STATUS LIKE 'Rpl_semi_sync_master_clients'");
+    if (Number(row?.Value) === replicas) return;
+    if (Date.now() > end) throw new Error("the replicas did not sign up for semi-synchronous replication");
+  }
 }
 
 async function follow(replica: MariadbServer, { port }: MariadbServer): Promise<void> {
@@ -67,6 +90,13 @@ async function promote(replica: MariadbServer): Promise<void> {
   }
   for (const statement of ["STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = 0"])
     await sql(replica.url, statement);
+}
+
+/** The same database on another server. */
+export function on(server: { port: number }, url: string): string {
+  const there = new URL(url);
+  there.port = String(server.port);
+  return there.href;
 }
 
 /** One statement on a connection of its own. */
