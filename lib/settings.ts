@@ -93,6 +93,11 @@ export function readSettings(env: Env): Settings {
       `an address that starts with ${schemes.map((each) => `${each}://`).join(" or ")}`,
     );
   };
+  /** Those of several servers of one cluster, separated by commas. */
+  const addresses = (name: string, schemes: string[]): string | null => {
+    for (const each of list(name)) url(name, schemes, each);
+    return get(name);
+  };
   const networks = (name: string): string[] => {
     for (const part of list(name)) {
       const valid = part.includes("/") ? ipaddr.isValidCIDR(part) : ipaddr.isValid(part);
@@ -140,7 +145,7 @@ export function readSettings(env: Env): Settings {
     },
     campusNetworks: networks("CAMPUS_NETWORKS"),
     emailDomains: list("EMAIL_DOMAINS").map((domain) => domain.toLowerCase()),
-    natsUrl: natsUrls(get("NATS_URL"), url),
+    natsUrl: addresses("NATS_URL", ["nats", "tls"]),
     discoverer,
     redisUrl: url("REDIS_URL", ["redis", "rediss", "redis-cluster"]),
     sqlUrls: {
@@ -152,7 +157,7 @@ export function readSettings(env: Env): Settings {
       (each) => url("CLUBS_DB_READ_URLS", ["mysql"], each) as string,
     ),
     documentUrls: { notifications: url("NOTIFICATIONS_DB_URL", ["mongodb"]) },
-    queueUrl: url("QUEUE_URL", ["nats", "amqp"]),
+    queueUrl: addresses("QUEUE_URL", ["nats", "tls", "amqp", "amqps"]),
     elasticsearchUrl: url("ELASTICSEARCH_URL", ["http", "https"]),
     s3Url: url("S3_URL", ["http", "https"]),
     s3PublicUrl: url("S3_PUBLIC_URL", ["http", "https"])?.replace(/\/+$/, "") ?? null,
@@ -163,14 +168,6 @@ export function readSettings(env: Env): Settings {
     logFormat: choice("LOG_FORMAT", ["pretty", "json"], process.stdout.isTTY ? "pretty" : "json"),
     allowEmbedded: get("ALLOW_EMBEDDED") === "1",
   };
-}
-
-function natsUrls(
-  text: string | null,
-  url: (name: string, schemes: string[], text: string) => string | null,
-): string | null {
-  for (const part of text?.split(",") ?? []) url("NATS_URL", ["nats", "tls"], part.trim());
-  return text;
 }
 
 /**

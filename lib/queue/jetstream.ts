@@ -8,7 +8,7 @@ import type { Delivery, Queue, QueueMessage, QueueOptions } from "./index.ts";
 
 /** Milliseconds. */
 const PUBLISH_LIMIT = 5_000;
-const ACK_WAIT = 30_000;
+const ACK_WAIT = 6_000;
 const RETRY = 1_000;
 const EXPIRES = 5_000;
 const NANO = 1_000_000;

@@ -9,19 +9,22 @@ import type { Delivery, Queue, QueueMessage, QueueOptions } from "./index.ts";
 const RETRY = 1_000;
 const CONNECT_LIMIT = 5_000;
 const CONFIRM_LIMIT = 5_000;
+/** Killed within a second of a queue's declaration, a broker has left it without a leader for good (seen with 3.10). */
+const SETTLE = 3_000;
 /** Seconds: a broker that is silent twice as long is taken for dead. */
 const HEARTBEAT = 5;
 
 interface Open {
   connection: ChannelModel;
   publishing: ConfirmChannel;
-  consuming: Channel;
+  /** For declarations and questions. */
+  asking: Channel;
 }
 
 interface Subscription {
   service: string;
   handle: (delivery: Delivery) => Promise<void>;
-  tags: Map<string, string>;
+  channel: Channel | null;
   working: Set<Promise<void>>;
   stopped: boolean;
 }
@@ -54,19 +57,19 @@ export class RabbitQueue implements Queue {
     const subscription: Subscription = {
       service,
       handle,
-      tags: new Map(),
+      channel: null,
       working: new Set(),
       stopped: false,
     };
     this.#subscriptions.add(subscription);
-    if (this.#open) void this.#consume(this.#open.consuming, subscription).catch(() => undefined);
+    if (this.#open) void this.#consume(this.#open.connection, subscription).catch(() => undefined);
     return {
       stop: async () => {
         subscription.stopped = true;
         this.#subscriptions.delete(subscription);
-        const cancelled = [...subscription.tags.values()].map((tag) => this.#open?.consuming.cancel(tag));
-        await Promise.allSettled(cancelled);
         await Promise.allSettled(subscription.working);
+        // What was handed out and not taken goes back to where it was.
+        await subscription.channel?.close().catch(() => undefined);
       },
     };
   }
@@ -76,7 +79,7 @@ export class RabbitQueue implements Queue {
   }
 
   async waiting(service: string): Promise<number | null> {
-    const channel = this.#open?.consuming;
+    const channel = this.#open?.asking;
     if (!channel) return null;
     try {
       const all = await Promise.all(
@@ -121,20 +124,33 @@ export class RabbitQueue implements Queue {
     connection.on("error", () => undefined);
     try {
       const publishing = await connection.createConfirmChannel();
-      const consuming = await connection.createChannel();
-      for (const channel of [publishing, consuming]) {
-        channel.on("error", () => undefined);
-        channel.on("close", () => void connection.close().catch(() => undefined));
-      }
-      await this.#declare(consuming);
-      const open = { connection, publishing, consuming };
+      const asking = await connection.createChannel();
+      for (const channel of [publishing, asking]) endTogether(channel, connection);
+      const known = await this.#isDeclared(connection);
+      await this.#declare(asking);
+      if (!known) await sleep(SETTLE);
+      const open = { connection, publishing, asking };
       this.#open = open;
-      for (const subscription of this.#subscriptions) await this.#consume(consuming, subscription);
+      for (const subscription of this.#subscriptions) await this.#consume(connection, subscription);
       return open;
     } catch (error) {
       this.#open = null;
       await connection.close().catch(() => undefined);
       throw error;
+    }
+  }
+
+  /** On a channel of its own: it closes when a queue is not there. */
+  async #isDeclared(connection: ChannelModel): Promise<boolean> {
+    const channel = await connection.createChannel();
+    channel.on("error", () => undefined);
+    try {
+      for (const service of this.#options.topology.keys())
+        for (const partition of partitions()) await channel.checkQueue(this.#queueOf(service, partition));
+      await channel.close();
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -170,38 +186,45 @@ export class RabbitQueue implements Queue {
     return Promise.race([confirmed, sleep(CONFIRM_LIMIT, null, { ref: false })]);
   }
 
-  async #consume(channel: Channel, subscription: Subscription): Promise<void> {
-    subscription.tags.clear();
+  async #consume(connection: ChannelModel, subscription: Subscription): Promise<void> {
+    const channel = await connection.createChannel();
+    channel.on("error", () => undefined);
+    channel.on("close", () => {
+      if (!subscription.stopped) void connection.close().catch(() => undefined);
+    });
+    subscription.channel = channel;
+    // One message in work at each consumer: this is what keeps the order.
+    await channel.prefetch(1);
     for (const partition of partitions()) {
       const queue = this.#queueOf(subscription.service, partition);
-      // One message in work at each consumer: this is what keeps the order.
-      await channel.prefetch(1);
-      const { consumerTag } = await channel.consume(queue, (message) => {
-        if (!message) return void channel.close().catch(() => undefined); // the queue was deleted: declare it again
+      await channel.consume(queue, (message) => {
+        // The queue was deleted: a new connection declares it again.
+        if (!message) return void connection.close().catch(() => undefined);
         const work = this.#work(channel, subscription, message);
         subscription.working.add(work);
         void work.finally(() => subscription.working.delete(work));
       });
-      subscription.tags.set(queue, consumerTag);
-      if (subscription.stopped) await channel.cancel(consumerTag);
     }
+    if (subscription.stopped) await channel.close();
   }
 
+  /** Tries in place, since what is handed back comes after those behind it. */
   async #work(channel: Channel, subscription: Subscription, message: ConsumeMessage): Promise<void> {
-    const settle = (how: () => void): void => {
+    const redeliveries = Number(message.properties.headers?.["x-delivery-count"] ?? 0);
+    const delivery = { body: message.content.toString(), redeliveries };
+    while (!subscription.stopped && subscription.channel === channel) {
       try {
-        how();
+        await subscription.handle(delivery);
       } catch {
-        // The channel has closed: the broker gives the message out again.
+        await sleep(RETRY / 10);
+        continue;
       }
-    };
-    if (subscription.stopped) return settle(() => channel.nack(message));
-    try {
-      const redeliveries = Number(message.properties.headers?.["x-delivery-count"] ?? 0);
-      await subscription.handle({ body: message.content.toString(), redeliveries });
-      settle(() => channel.ack(message));
-    } catch {
-      settle(() => channel.nack(message));
+      try {
+        channel.ack(message);
+      } catch {
+        // The channel has closed: the broker hands it out again.
+      }
+      return;
     }
   }
 
@@ -211,3 +234,9 @@ export class RabbitQueue implements Queue {
 }
 
 const partitions = (): number[] => Array.from({ length: PARTITIONS }, (_, partition) => partition);
+
+/** A channel that the broker closes takes its connection with it, so that everything is made anew. */
+function endTogether(channel: Channel, connection: ChannelModel): void {
+  channel.on("error", () => undefined);
+  channel.on("close", () => void connection.close().catch(() => undefined));
+}

@@ -1,4 +1,4 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { createConnection } from "node:net";
@@ -7,8 +7,13 @@ import { connect } from "amqplib";
 import { folder, freePort, type Server, serve } from "./child.ts";
 import { need } from "./found.ts";
 
+export interface RabbitmqServer extends Server {
+  /** Between kill() and restart(): it has lost its disk. */
+  wipe: () => Promise<void>;
+}
+
 /** Starts RabbitMQ, alone, with its own epmd. Its data outlives kill() and restart(). */
-export async function startRabbitmq(): Promise<Server> {
+export async function startRabbitmq(): Promise<RabbitmqServer> {
   const command = need("/usr/lib/rabbitmq/bin/rabbitmq-server");
   const [dir, port, distribution] = [await folder("rabbitmq"), await freePort(), await freePort()];
   const epmd = await startEpmd();
@@ -53,6 +58,10 @@ export async function startRabbitmq(): Promise<Server> {
   });
   const stop = server.stop;
   return Object.assign(server, {
+    async wipe() {
+      await rm(join(dir, "mnesia"), { recursive: true });
+      await mkdir(join(dir, "mnesia"));
+    },
     async stop() {
       await stop();
       await epmd.stop();

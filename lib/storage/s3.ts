@@ -1,0 +1,199 @@
+/** Objects in a bucket of an S3 server (AWS, MinIO, versitygw…). */
+import { Readable } from "node:stream";
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
+import { AppError } from "../errors.ts";
+import { checkKey } from "./index.ts";
+import type { ObjectInfo, SignedRequest, Storage, StoredObject } from "./index.ts";
+
+/** Milliseconds. */
+const CONNECT_LIMIT = 2_000;
+/** Without a byte in either direction. */
+const SILENCE_LIMIT = 5_000;
+
+/** @param url `https://key:secret@host/bucket?region=…` */
+export function openS3(url: string, publicUrl: string | null): S3Storage {
+  const { protocol, host, username, password, pathname, searchParams } = new URL(url);
+  const client = (endpoint: string): S3Client =>
+    new S3Client({
+      endpoint,
+      region: searchParams.get("region") ?? "us-east-1",
+      credentials: {
+        accessKeyId: decodeURIComponent(username),
+        secretAccessKey: decodeURIComponent(password),
+      },
+      forcePathStyle: true,
+      maxAttempts: 2,
+      requestHandler: {
+        connectionTimeout: CONNECT_LIMIT,
+        requestTimeout: SILENCE_LIMIT,
+        throwOnRequestTimeout: true,
+      },
+      // Not every server knows the newer checksums.
+      requestChecksumCalculation: "WHEN_REQUIRED",
+      responseChecksumValidation: "WHEN_REQUIRED",
+    });
+  const own = client(`${protocol}//${host}`);
+  return new S3Storage(own, publicUrl ? client(new URL(publicUrl).origin) : own, pathname.slice(1));
+}
+
+export class S3Storage implements Storage {
+  readonly #client: S3Client;
+  /** Signs addresses for browsers. */
+  readonly #public: S3Client;
+  readonly #bucket: string;
+
+  constructor(client: S3Client, ofPublic: S3Client, bucket: string) {
+    this.#client = client;
+    this.#public = ofPublic;
+    this.#bucket = bucket;
+  }
+
+  async put(key: string, body: Readable | Buffer, { size, contentType }: ObjectInfo): Promise<boolean> {
+    checkKey(key);
+    if (Buffer.isBuffer(body) && body.length !== size)
+      throw new TypeError(`It was to have ${size} bytes and has ${body.length}.`);
+    const counted = Buffer.isBuffer(body) ? body : counting(body, size);
+    try {
+      await this.#client.send(
+        new PutObjectCommand({
+          ...this.#at(key),
+          Body: counted,
+          ContentLength: size,
+          ContentType: contentType,
+          IfNoneMatch: "*",
+        }),
+      );
+      return true;
+    } catch (error) {
+      if (statusOf(error) === 412) return false;
+      throw explained(error);
+    }
+  }
+
+  async head(key: string): Promise<ObjectInfo | null> {
+    checkKey(key);
+    try {
+      const found = await this.#client.send(new HeadObjectCommand(this.#at(key)));
+      return infoOf(found);
+    } catch (error) {
+      return missing(error);
+    }
+  }
+
+  async get(key: string, range?: { from: number; to: number }): Promise<StoredObject | null> {
+    checkKey(key);
+    try {
+      const part = range && { Range: `bytes=${range.from}-${range.to}` };
+      const found = await this.#client.send(new GetObjectCommand({ ...this.#at(key), ...part }));
+      const whole = Number(/\/(\d+)$/.exec(found.ContentRange ?? "")?.[1] ?? found.ContentLength);
+      return { ...infoOf({ ...found, ContentLength: whole }), stream: found.Body as Readable };
+    } catch (error) {
+      return missing(error);
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    checkKey(key);
+    await this.#client.send(new DeleteObjectCommand(this.#at(key))).catch((error: unknown) => {
+      throw explained(error);
+    });
+  }
+
+  async list(prefix: string, after?: string): Promise<string[]> {
+    try {
+      const { Contents = [] } = await this.#client.send(
+        new ListObjectsV2Command({
+          Bucket: this.#bucket,
+          Prefix: prefix,
+          ...(after && { StartAfter: after }),
+        }),
+      );
+      return Contents.flatMap(({ Key }) => Key ?? []);
+    } catch (error) {
+      throw explained(error);
+    }
+  }
+
+  async signUpload(key: string, { size, contentType }: ObjectInfo, seconds: number): Promise<SignedRequest> {
+    checkKey(key);
+    const command = new PutObjectCommand({
+      ...this.#at(key),
+      ContentLength: size,
+      ContentType: contentType,
+    });
+    // What is signed the client must send: another size or type is refused.
+    const signableHeaders = new Set(["host", "content-type", "content-length"]);
+    const url = await getSignedUrl(this.#public, command, { expiresIn: seconds, signableHeaders });
+    return { method: "PUT", url, headers: { "content-type": contentType, "content-length": String(size) } };
+  }
+
+  async signDownload(key: string, seconds: number, fileName?: string): Promise<SignedRequest> {
+    checkKey(key);
+    const command = new GetObjectCommand({
+      ...this.#at(key),
+      ...(fileName && {
+        ResponseContentDisposition: `attachment; filename*=UTF-8''${encodeURIComponent(fileName)}`,
+      }),
+    });
+    const url = await getSignedUrl(this.#public, command, { expiresIn: seconds });
+    return { method: "GET", url, headers: {} };
+  }
+
+  close(): void {
+    this.#client.destroy();
+    this.#public.destroy();
+  }
+
+  #at(key: string): { Bucket: string; Key: string } {
+    return { Bucket: this.#bucket, Key: key };
+  }
+}
+
+/** Fails a stream that is longer or shorter than said, so that the server never sees a whole object. */
+async function* count(body: Readable, size: number): AsyncGenerator<Buffer> {
+  let got = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    got += chunk.length;
+    if (got > size) break;
+    yield chunk;
+  }
+  if (got !== size) throw new TypeError(`It was to have ${size} bytes and has ${got > size ? "more" : got}.`);
+}
+
+function counting(body: Readable, size: number): Readable {
+  return Readable.from(count(body, size));
+}
+
+function infoOf({
+  ContentLength = 0,
+  ContentType,
+}: {
+  ContentLength?: number;
+  ContentType?: string;
+}): ObjectInfo {
+  return { size: ContentLength, contentType: ContentType ?? "application/octet-stream" };
+}
+
+function statusOf(error: unknown): number | undefined {
+  return (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+}
+
+function missing(error: unknown): null {
+  if (statusOf(error) === 404) return null;
+  throw explained(error);
+}
+
+/** A refusal of the request itself goes on as it is; everything else means that the server did not answer. */
+function explained(error: unknown): unknown {
+  const status = statusOf(error);
+  if (error instanceof TypeError || (status !== undefined && status < 500 && status !== 429)) return error;
+  return new AppError("UNAVAILABLE", { retryAfter: 2 });
+}
