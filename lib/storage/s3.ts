@@ -18,6 +18,8 @@ const CONNECT_LIMIT = 2_000;
 /** Without a byte in either direction. */
 const SILENCE_LIMIT = 5_000;
 
+const quiet = (): void => undefined;
+
 /** @param url `https://key:secret@host/bucket?region=…` */
 export function openS3(url: string, publicUrl: string | null): S3Storage {
   const { protocol, host, username, password, pathname, searchParams } = new URL(url);
@@ -36,6 +38,8 @@ export function openS3(url: string, publicUrl: string | null): S3Storage {
         requestTimeout: SILENCE_LIMIT,
         throwOnRequestTimeout: true,
       },
+      // What fails is thrown; the log of the node is not the client's.
+      logger: { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet },
       // Not every server knows the newer checksums.
       requestChecksumCalculation: "WHEN_REQUIRED",
       responseChecksumValidation: "WHEN_REQUIRED",
@@ -60,19 +64,22 @@ export class S3Storage implements Storage {
     checkKey(key);
     if (Buffer.isBuffer(body) && body.length !== size)
       throw new TypeError(`It was to have ${size} bytes and has ${body.length}.`);
-    const counted = Buffer.isBuffer(body) ? body : counting(body, size);
+    const broken = new AbortController();
+    const counted = Buffer.isBuffer(body)
+      ? body
+      : Readable.from(count(body, size)).once("error", (error) => broken.abort(error));
+    const command = new PutObjectCommand({
+      ...this.#at(key),
+      Body: counted,
+      ContentLength: size,
+      ContentType: contentType,
+      IfNoneMatch: "*",
+    });
     try {
-      await this.#client.send(
-        new PutObjectCommand({
-          ...this.#at(key),
-          Body: counted,
-          ContentLength: size,
-          ContentType: contentType,
-          IfNoneMatch: "*",
-        }),
-      );
+      await this.#client.send(command, { abortSignal: broken.signal });
       return true;
     } catch (error) {
+      if (broken.signal.aborted) throw broken.signal.reason;
       if (statusOf(error) === 412) return false;
       throw explained(error);
     }
@@ -166,10 +173,6 @@ async function* count(body: Readable, size: number): AsyncGenerator<Buffer> {
     yield chunk;
   }
   if (got !== size) throw new TypeError(`It was to have ${size} bytes and has ${got > size ? "more" : got}.`);
-}
-
-function counting(body: Readable, size: number): Readable {
-  return Readable.from(count(body, size));
 }
 
 function infoOf({
