@@ -14,6 +14,8 @@ export interface SqlLimits {
   statement: number;
   /** Until the driver gives up on an answer and closes the connection: more than `statement`. */
   answer: number;
+  /** What a transaction may stand still, until the server takes its client for gone and frees its locks. */
+  idle: number;
 }
 
 /** A change may wait for a connection (3 s) and for a statement (5 s) and is still answered before its 10 s are over. */
@@ -23,6 +25,7 @@ export const PRIMARY: SqlLimits = {
   connect: 2_000,
   statement: 4_000,
   answer: 5_000,
+  idle: 10_000,
 };
 
 /** A read has 2 s: there is time left to ask the primary instead. */
@@ -32,27 +35,42 @@ export const REPLICA: SqlLimits = {
   connect: 500,
   statement: 900,
   answer: 1_000,
+  idle: 10_000,
 };
 
 /** A statement that takes so many milliseconds is worth a warning. */
 const SLOW = 500;
 
+/** Seconds after which a server ends a connection that says nothing; the pool ends it sooner (lib/database.ts). */
+const SILENCE = 60;
+
 /**
- * The limits as variables of a session, each said by itself, since no server knows all: innodb_lock_wait_timeout
- * (all; seconds), max_statement_time (MariaDB; seconds), max_execution_time (MySQL and TiDB; milliseconds, only
- * SELECT). What a server does not know it refuses, and the driver's own limit holds.
+ * The limits as variables of a session, each said by itself, since no server knows all. What one does not know it
+ * refuses, and the others hold, and the driver's own limit. Seconds, but for max_execution_time.
  */
-const sessionOf = ({ statement }: SqlLimits): string[] => [
-  `SET SESSION innodb_lock_wait_timeout = ${Math.max(1, Math.floor(statement / 1_000) - 1)}`,
-  `SET SESSION max_statement_time = ${statement / 1_000}`,
-  `SET SESSION max_execution_time = ${statement}`,
-];
+const sessionOf = ({ statement, idle }: SqlLimits): string[] =>
+  [
+    // MySQL, MariaDB and TiDB
+    `innodb_lock_wait_timeout = ${Math.max(1, Math.floor(statement / 1_000) - 1)}`,
+    `wait_timeout = ${SILENCE}`,
+    // MariaDB
+    `max_statement_time = ${statement / 1_000}`,
+    `idle_transaction_timeout = ${Math.ceil(idle / 1_000)}`,
+    // MySQL and TiDB; of a SELECT alone
+    `max_execution_time = ${statement}`,
+    // TiDB
+    `tidb_idle_transaction_timeout = ${Math.ceil(idle / 1_000)}`,
+  ].map((each) => `SET SESSION ${each}`);
 
 /** What mysql2 has no name for, since only MariaDB says it. */
 const NAMES: Record<number, string> = { 1927: "PROTOCOL_CONNECTION_LOST", 1969: "ER_QUERY_TIMEOUT" };
 
 /** The server has been demoted: it will refuse every write, so the next connection may lead to its successor. */
 const DEMOTED = new Set(["ER_OPTION_PREVENTS_STATEMENT", "ER_READ_ONLY_MODE"]);
+
+/** A statement on a connection that was lost between two of them has no code of its own. */
+const nameOf = ({ errno, code, fatal }: QueryError): string =>
+  NAMES[errno ?? 0] ?? (code || (fatal ? "PROTOCOL_CONNECTION_LOST" : "UNKNOWN"));
 
 type Done = (error: QueryError | null, ...rest: unknown[]) => void;
 
@@ -79,7 +97,7 @@ function bounded(
     }, limits.answer);
     return (error, ...rest) => {
       clearTimeout(timer);
-      if (error) error.code = NAMES[error.errno ?? 0] ?? error.code;
+      if (error) error.code = nameOf(error);
       done(error, ...rest);
       if (error && DEMOTED.has(error.code)) socket.destroy();
     };

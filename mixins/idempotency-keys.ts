@@ -1,4 +1,5 @@
 /** Idempotency keys in the database of a domain. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { isDuplicate } from "../lib/database.ts";
 import type { Database, Statements } from "../lib/database.ts";
 import { AppError } from "../lib/errors.ts";
@@ -66,12 +67,29 @@ export function keysOf(db: Database): IdempotencyStore {
     claim,
     close: (user, row, lease, answer) => closeKey(db.primary, user, row, lease, answer),
     async release(user, row, lease) {
-      await db.primary.run(
-        "UPDATE idempotency_keys SET lease_until = 0 WHERE user_id = :user AND id = :row AND lease = :lease AND status IS NULL",
-        values(user, row, lease),
-      );
+      const free = () =>
+        db.primary.run(
+          "UPDATE idempotency_keys SET lease_until = 0 WHERE user_id = :user AND id = :row AND lease = :lease AND status IS NULL",
+          values(user, row, lease),
+        );
+      // Often it is the database that has failed: the repeat need not wait for the lease to end once it is back.
+      await free().catch(() => void untilDone(free));
     },
   };
+}
+
+/** Tries again each second, for as long as a lease may hold. */
+async function untilDone(work: () => Promise<unknown>): Promise<void> {
+  for (const end = Date.now() + KEY_LEASE; Date.now() < end;) {
+    await sleep(1_000, undefined, { ref: false });
+    if (
+      await work().then(
+        () => true,
+        () => false,
+      )
+    )
+      return;
+  }
 }
 
 /** Keeps the answer; fails when another run has taken the key over after the lease, so that the effect of this one is undone. */

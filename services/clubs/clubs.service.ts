@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer, Envelope } from "../../lib/declare.ts";
-import { AppError } from "../../lib/errors.ts";
+import { AppError, isRefusal } from "../../lib/errors.ts";
 import type { Ctx } from "../../lib/implement.ts";
 import { expectVersion, idFor, implement, respond, userOf } from "../../lib/implement.ts";
 import { database } from "../../mixins/database.ts";
@@ -86,9 +86,15 @@ export default implement(clubs, {
         fields: ctx.params,
       };
       // Not by `change`: the Idempotency-Key is closed when the saga has ended and not with the record.
-      const sagaId = await this.db.transaction((tx) =>
-        foundClub(tx, club, (within, type, data) => this.beginSaga(within, type, data)),
-      );
+      const found = () =>
+        this.db.transaction((tx) =>
+          foundClub(tx, club, (within, type, data) => this.beginSaga(within, type, data)),
+        );
+      const sagaId = await found().catch((error: unknown) => {
+        // Of a repeat the first try may have the name, where its commit came through late: then it is found now.
+        if (ctx.locals.idempotency?.repeated && isRefusal(error, "CLUB_NAME_TAKEN")) return found();
+        throw error;
+      });
       const row = await this.founded(club.id, sagaId);
       const [shown] = await presentClubs(this.db.primary, club.founder, [toRecord(row)]);
       return shown as Club;

@@ -104,7 +104,6 @@ describeOwn(["mariadb", "toxiproxy"], "clubs when the primary dies under writes"
     await way.point(`127.0.0.1:${heir().port}`);
     await eventually(async () => founder.told.size > before || undefined, 20_000);
     await eventually(async () => founder.told.size >= before + 20 || undefined, 20_000);
-    // A key that could not be freed when the primary died is held for 20 s: its repeats wait for that long.
     await founder.stop();
     expect(founder.refused).toBeGreaterThan(0);
     const found = await stored();

@@ -2,8 +2,11 @@
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 
-/** Whether the server has committed when the client's connection breaks. */
-export type Fate = "taken" | "lost";
+/**
+ * What becomes of the commit: the server takes it and the answer is lost; it never comes there; or it comes there
+ * so late that the client has given up and closed the connection.
+ */
+export type Fate = "taken" | "lost" | "late";
 
 export interface CommitGate {
   readonly port: number;
@@ -18,6 +21,9 @@ interface Trap {
   sprung: () => void;
 }
 
+/** Milliseconds from the client's end until a late commit comes to the server. */
+const LATE = 1_500;
+
 /** Starts the way to a port of this machine. */
 export async function startCommitGate(upstream: number): Promise<CommitGate> {
   let trap: Trap | null = null;
@@ -26,6 +32,7 @@ export async function startCommitGate(upstream: number): Promise<CommitGate> {
     const behind = connect(upstream, "127.0.0.1");
     let marked = false;
     let mute = false;
+    let late: (() => void) | null = null;
     const end = (): void => {
       client.destroy();
       behind.destroy();
@@ -34,7 +41,8 @@ export async function startCommitGate(upstream: number): Promise<CommitGate> {
       open.add(socket);
       socket.on("error", end).on("close", () => {
         open.delete(socket);
-        end();
+        if (late && socket === client) late();
+        else end();
       });
     }
     client.on("data", (data) => {
@@ -46,12 +54,13 @@ export async function startCommitGate(upstream: number): Promise<CommitGate> {
       const { fate, sprung } = trap;
       trap = null;
       mute = true;
-      if (fate === "lost") end();
-      else behind.write(data);
       behind.once(fate === "lost" ? "close" : "data", () => {
         end();
         sprung();
       });
+      if (fate === "taken") behind.write(data);
+      if (fate === "lost") end();
+      if (fate === "late") late = () => setTimeout(() => behind.write(data), LATE);
     });
     behind.on("data", (data) => !mute && client.write(data));
   });
