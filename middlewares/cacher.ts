@@ -1,11 +1,20 @@
 /** The cacher of cached actions: memory in one process, Redis in a cluster. */
 import { Cachers } from "moleculer";
-import type { BrokerOptions } from "moleculer";
-import { redisTarget } from "../lib/redis.ts";
+import type { BrokerOptions, ServiceBroker } from "moleculer";
+import { clusterOptions, guardRedis, redisTarget, tellAway } from "../lib/redis.ts";
 import type { Settings } from "../lib/settings.ts";
 
 /** Redis away or frozen costs its command time-out and no answer: a read misses, a write is left out. */
 class ForgivingRedisCacher extends Cachers.Redis {
+  override init(broker: ServiceBroker): void {
+    super.init(broker);
+    guardRedis(this.client);
+    // Moleculer's would log each command of the time without Redis, and each try to connect.
+    const { logger } = this;
+    tellAway(this.client, (text, data) => logger.warn(`${text} (cache)`, data));
+    this.logger = { ...QUIET, warn: (...told: unknown[]) => logger.warn(...told) };
+  }
+
   override get(key: string): ReturnType<RedisCacher["get"]> {
     // What a miss is to the broker, its types do not say.
     return super.get(key).catch(() => undefined as never);
@@ -20,12 +29,22 @@ class ForgivingRedisCacher extends Cachers.Redis {
   }
 }
 
+const nothing = (): void => undefined;
+const QUIET = {
+  fatal: nothing,
+  error: nothing,
+  warn: nothing,
+  info: nothing,
+  debug: nothing,
+  trace: nothing,
+};
+
 type RedisCacher = InstanceType<typeof Cachers.Redis>;
 
 export function cacherOf(settings: Settings): BrokerOptions["cacher"] {
   if (!settings.redisUrl) return new Cachers.MemoryLRU({ max: 10_000, ttl: 30, clone: copyOf });
   const { nodes, options } = redisTarget(settings.redisUrl);
-  const connection = nodes ? { cluster: { nodes, options: { redisOptions: options } } } : { redis: options };
+  const connection = nodes ? { cluster: { nodes, options: clusterOptions(options) } } : { redis: options };
   // Every connection waits for nothing: redisTarget gives short time-outs and no offline queue.
   return new ForgivingRedisCacher({
     ttl: 30,
