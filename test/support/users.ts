@@ -141,11 +141,12 @@ export async function signIn(house: House, { username, password }: Pick<Person, 
 export function watchStatements({ sequelize }: Database, tell: (sql: string) => void): () => void {
   // Sequelize's types leave its options out.
   const { options } = sequelize as unknown as {
-    options: { logging: false | ((text: string) => void); logQueryParameters: boolean };
+    options: { logging: unknown; logQueryParameters: boolean; benchmark: boolean };
   };
-  options.logQueryParameters = true;
-  options.logging = (text) => tell(text.replace(/^Executing \(.*?\): /, ""));
-  return () => (options.logging = false);
+  const usual = { ...options };
+  const logging = (text: string): void => tell(text.replace(/^Executing \(.*?\): /, ""));
+  Object.assign(options, { logging, logQueryParameters: true, benchmark: false });
+  return () => void Object.assign(options, usual);
 }
 
 /** A database that is so slow after its first commit that `meanwhile` happens before anything else. */
