@@ -189,7 +189,9 @@ const isDuplicate = (error: unknown): boolean =>
 function explained(error: unknown): unknown {
   if (error instanceof MongoServerError && UNFIT.includes(Number(error.code)))
     return new TypeError(error.message);
-  const away = !(error instanceof MongoServerError) || error.hasErrorLabel("RetryableWriteError");
+  const unwritten = error instanceof MongoBulkWriteError && [error.writeErrors].flat().length === 0;
+  const away =
+    !(error instanceof MongoServerError) || unwritten || error.hasErrorLabel("RetryableWriteError");
   const ofDriver = error instanceof Error && error.name.startsWith("Mongo");
   return away && ofDriver ? new AppError("UNAVAILABLE", { retryAfter: 2 }) : error;
 }
