@@ -1,5 +1,5 @@
 import { analyzeDocument, type Entry, type Facet, sameText, TAGS } from "./entry.ts";
-import { highlight } from "./highlight.ts";
+import { highlightsOf } from "./highlights.ts";
 import { Matcher, type Mode, modesFor, nameRank, STRICT, type Source } from "./match.ts";
 import { FacetCounter, type Hit, pageOf } from "./page.ts";
 import { type AnalyzedQuery, analyzeQuery } from "./query.ts";
@@ -168,15 +168,8 @@ export class SearchIndex {
   }
 
   #highlights(document: SearchDocument, query: AnalyzedQuery, { typos }: Mode): Record<string, string> {
-    const highlights: Record<string, string> = {};
-    for (const field of this.#fields) {
-      const text = field === TAGS ? document.tags.join(", ") : document.fields[field];
-      if (text === undefined || text === "") continue;
-      const pronounced = field === TAGS ? "tags" : field === this.#options.nameField ? "name" : null;
-      const html = highlight(text, query, { pronounced, typos });
-      if (html !== null) highlights[field] = html;
-    }
-    return highlights;
+    const { nameField } = this.#options;
+    return highlightsOf(document, query, { fields: this.#fields, nameField, typos });
   }
 
   #source(): Source {

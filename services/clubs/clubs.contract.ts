@@ -146,6 +146,9 @@ export const clubs = declare("clubs", {
       facets: T.Object({ category: Facet, tag: Facet }),
       total: T.Integer(),
       nextCursor: Nullable(T.String()),
+      degraded: T.Optional(
+        T.Literal(true, { description: "The search engine is away: matched by name alone, in one page" }),
+      ),
     }),
     access: "any",
     priority: "low",
@@ -241,6 +244,21 @@ export const clubs = declare("clubs", {
   page: {
     params: T.Object({ after: Nullable(T.String()), limit: T.Integer({ minimum: 1, maximum: 100 }) }),
     returns: T.Array(ClubRecord),
+    access: "service",
+    safe: true,
+  },
+  /** Active clubs with this in their name, the popular ones first: what is left while the search engine is away. */
+  findByName: {
+    params: T.Object({
+      q: T.String(),
+      category: Nullable(T.String()),
+      tag: Nullable(T.String()),
+      limit: T.Integer({ minimum: 1, maximum: 100 }),
+    }),
+    returns: T.Object({
+      clubs: T.Array(T.Object({ id: T.String(), name: T.String() })),
+      total: T.Integer(),
+    }),
     access: "service",
     safe: true,
   },

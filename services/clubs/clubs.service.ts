@@ -12,6 +12,7 @@ import type { Club, ClubRecord } from "./clubs.contract.ts";
 import { createClub, foundClub } from "./creation.ts";
 import { acceptPresidency, checkSuccessor, dissolve, editClub, offerPresidency, setStatus } from "./edits.ts";
 import { checkCategory, checkFields } from "./fields.ts";
+import { findByName } from "./by-name.ts";
 import { searchClubs, suggestClubs } from "./finding.ts";
 import { listClubs } from "./listing.ts";
 import { clubLock } from "./lock.ts";
@@ -208,6 +209,9 @@ export default implement(clubs, {
         { after: after ?? "" },
       );
       return rows.map(toRecord);
+    },
+    async findByName(ctx) {
+      return findByName(this.db.primary, ctx.params);
     },
     async onReviewDecided(ctx) {
       const { clubId, clubVersion, decision, comment, by, filedBy } = (ctx as Ctx<Envelope<ReviewDecided>>)

@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import { AppError } from "../../lib/errors.ts";
 import { SearchIndex } from "../../lib/search/index.ts";
-import type { SearchDocument } from "../../lib/search/index.ts";
+import type { SearchDocument, SearchQuery, SearchResult, Suggestion } from "../../lib/search/index.ts";
 import type { ClubRecord } from "../clubs/clubs.contract.ts";
 
 const OPTIONS = {
@@ -12,7 +12,17 @@ const OPTIONS = {
 /** Milliseconds of building after which others have their turn. */
 const SLICE = 10;
 
-export class ClubIndex {
+/** Where clubs are found: the index in this process, or Elasticsearch. */
+export interface ClubEngine {
+  /** Throws UNAVAILABLE where it cannot answer now. */
+  search(asked: SearchQuery): SearchResult | Promise<SearchResult>;
+  suggest(q: string): Suggestion[] | Promise<Suggestion[]>;
+  /** Takes a club in as it is now, or out where it is not active or gone. */
+  apply(id: string, club: ClubRecord | null): void | Promise<void>;
+  rebuild(pages: () => AsyncIterable<ClubRecord[]>): Promise<number>;
+}
+
+export class ClubIndex implements ClubEngine {
   #serving: SearchIndex | null = null;
   #building: { index: SearchIndex; done: Promise<number> } | null = null;
 
@@ -20,6 +30,14 @@ export class ClubIndex {
   get current(): SearchIndex {
     if (!this.#serving) throw new AppError("UNAVAILABLE", { retryAfter: 1 });
     return this.#serving;
+  }
+
+  search(asked: SearchQuery): SearchResult {
+    return this.current.search(asked);
+  }
+
+  suggest(q: string): Suggestion[] {
+    return this.current.suggest(q);
   }
 
   /** Takes a club in as it is now, or out where it is not active or gone; what is older than what is known counts nothing. */
@@ -59,7 +77,8 @@ export class ClubIndex {
   }
 }
 
-function documentOf(club: ClubRecord): SearchDocument {
+/** A club as both engines take it. */
+export function documentOf(club: ClubRecord): SearchDocument {
   const { id, revision, name, summary, description, category, tags, memberCount, createdAt } = club;
   const fields = { name, summary, description, category };
   return { id, version: revision, fields, tags, category, popularity: memberCount, createdAt };

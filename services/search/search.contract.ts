@@ -22,6 +22,8 @@ export const search = declare("search", {
       facets: T.Object({ category: Facet, tag: Facet }),
       total: T.Integer(),
       nextCursor: Nullable(T.String()),
+      /** Elasticsearch is away: clubs by their names alone, one page, without facets. */
+      degraded: T.Optional(T.Literal(true)),
     }),
     access: "service",
     safe: true,
