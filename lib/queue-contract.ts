@@ -12,6 +12,9 @@ const DeadLetter = T.Object({
   createdAt: T.Integer(),
 });
 
+/** Messages whose consumers tell when they are done, since people are owed the proof: erasures. */
+export const RECEIPTED = "users.erased";
+
 export const queueActions = {
   /** How many messages wait, and since when the oldest (milliseconds since 1970). */
   depth: {
@@ -46,6 +49,8 @@ export const queueActions = {
     }),
     access: "service",
   },
+  /** A consumer is done with a message of which that must be known (`RECEIPTED`). */
+  receipt: { params: T.Object({ id: T.String(), consumer: T.String() }), access: "service" },
   /** Puts a dead letter (or all) back into the queue for its consumer; answers how many. */
   replay: {
     params: T.Object({ id: T.Optional(T.String()) }),

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Middleware, Service, ServiceBroker } from "moleculer";
 import { Gauge } from "prom-client";
 import type { Envelope } from "../lib/declare.ts";
+import { RECEIPTED } from "../lib/queue-contract.ts";
 import { openQueue } from "../lib/queue/index.ts";
 import type { Delivery } from "../lib/queue/index.ts";
 import type { QueuedMessage } from "../mixins/publishing.ts";
@@ -133,6 +134,12 @@ class Consumer {
         retries: 0,
         requestID: envelope.requestId ?? undefined,
       });
+      if (envelope.type === RECEIPTED)
+        await this.#broker.call(
+          `${origin}Queue.receipt`,
+          { id: envelope.id, consumer },
+          { timeout: CALL_LIMIT, retries: 0 },
+        );
       return true;
     } catch (failure) {
       const away = isAway(failure);

@@ -8,7 +8,7 @@ import type { SqlDomain } from "../lib/settings.ts";
 import { database } from "./database.ts";
 import { sweepQueue } from "./relay.ts";
 import { consumersOf, runtimeOf } from "./runtime.ts";
-import { takeBack } from "./taking-back.ts";
+import { keepReceipt, takeBack } from "./taking-back.ts";
 import { sweeper } from "./sweeper.ts";
 
 interface DeadRow {
@@ -61,6 +61,9 @@ export function queueService(domain: SqlDomain, contract: Contract<string, typeo
         const others = all.filter((each) => each !== consumer);
         await takeBack(this.db, ctx.params, others, this.logger);
         this.relay.nudge();
+      },
+      async receipt(ctx) {
+        await keepReceipt(this.db, ctx.params);
       },
       async replay(ctx) {
         const { id } = ctx.params;

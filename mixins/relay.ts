@@ -7,6 +7,7 @@ import type { Logger, ServiceBroker } from "moleculer";
 import type { Database } from "../lib/database.ts";
 import type { Envelope } from "../lib/declare.ts";
 import { newId } from "../lib/ids.ts";
+import { RECEIPTED } from "../lib/queue-contract.ts";
 import { isAway } from "../middlewares/errors.ts";
 import { Publisher } from "./publishing.ts";
 import { consumersOf, runtimeOf } from "./runtime.ts";
@@ -216,10 +217,13 @@ export function waitAfter(attempts: number): number {
   return Math.min(60_000, 200 * 2 ** attempts) * (0.5 + Math.random());
 }
 
-/** Deletes what is kept no longer: confirmed messages after 24 h, inbox rows after 7 days, keys after 24 h. */
+/** Deletes what is kept no longer: confirmed messages after 24 h (those with receipts after 30 days), inbox rows after 7 days, keys after 24 h. */
 export async function sweepQueue(db: Database, now: number): Promise<void> {
   const day = 24 * 3_600_000;
-  await db.primary.run("DELETE FROM outbox WHERE published_at < :before", { before: now - day });
+  await db.primary.run(
+    "DELETE FROM outbox WHERE published_at < :before AND (type <> :receipted OR published_at < :long)",
+    { before: now - day, receipted: RECEIPTED, long: now - 30 * day },
+  );
   await db.primary.run("DELETE FROM inbox WHERE received_at < :before", { before: now - 7 * day });
   await db.primary.run("DELETE FROM idempotency_keys WHERE created_at < :before", { before: now - day });
 }

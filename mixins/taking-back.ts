@@ -2,6 +2,7 @@
 import type { Logger } from "moleculer";
 import type { Database, Tx } from "../lib/database.ts";
 import type { Params } from "../lib/declare.ts";
+import { RECEIPTED } from "../lib/queue-contract.ts";
 import { MAX_ATTEMPTS, waitAfter } from "./relay.ts";
 
 type Returned = Params<"clubsQueue.again">;
@@ -39,6 +40,21 @@ export async function takeBack(
   if (dead) log.error("A message became a dead letter", { message: envelope.id, consumer, error, way });
 }
 
+/** Notes that a consumer is done with a message. */
+export async function keepReceipt(
+  db: Database,
+  { id, consumer }: Params<"clubsQueue.receipt">,
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    // Written first, so that two receipts at once come one after the other.
+    await tx.run("UPDATE outbox SET attempts = attempts WHERE id = :id", { id });
+    const known = await tx.one<{ done: string }>("SELECT done FROM outbox WHERE id = :id", { id });
+    if (!known) return;
+    const done = new Set(JSON.parse(known.done) as string[]).add(consumer);
+    await tx.run("UPDATE outbox SET done = :done WHERE id = :id", { id, done: JSON.stringify([...done]) });
+  });
+}
+
 async function bury(tx: Tx, { envelope, consumer, error }: Returned, attempts: number): Promise<void> {
   await tx.insertNew("dead_letters", {
     id: `${envelope.id}:${consumer}`,
@@ -64,8 +80,10 @@ async function reschedule(
     await tx.requeue(envelope, JSON.stringify(others));
     return;
   }
-  // While another consumer's repeat is due, this one joins it.
-  const finished = known.published_at === null ? (JSON.parse(known.done) as string[]) : others;
+  // While another consumer's repeat is due, this one joins it. With receipts the list is known, else all others have
+  // theirs in the queue.
+  const listed = known.published_at === null || envelope.type === RECEIPTED;
+  const finished = listed ? (JSON.parse(known.done) as string[]) : others;
   await tx.run(
     "UPDATE outbox SET done = :done, attempts = :attempts, last_error = :error, due_at = :due, published_at = NULL WHERE id = :id",
     {

@@ -60,13 +60,15 @@ export async function erase(tx: Tx, { id, password_hash: hash }: UserRow): Promi
 
 /**
  * How far an erasure has come: what each consumer of its message has done. When the message itself is no longer kept
- * (24 h after the last one), all are done but those that became dead letters.
+ * (30 days after the last one), all are done but those that became dead letters.
+ * @param queued consumers get their messages from a queue, and tell when they are done
  * @throws NOT_FOUND for who is not erased
  */
 export async function receiptsOf(
   db: Database,
   contracts: Runtime["contracts"],
   id: string,
+  queued: boolean,
 ): Promise<Answer<"users.erasure">> {
   const user = await load(db.primary, id);
   if (user?.status !== "erased") throw new AppError("NOT_FOUND");
@@ -75,7 +77,8 @@ export async function receiptsOf(
     { id },
   );
   const consumers = consumersOf(contracts, "users.erased");
-  const done = message?.published_at === null ? (JSON.parse(message.done) as string[]) : consumers;
+  const listed = message !== null && (queued || message.published_at === null);
+  const done = listed ? (JSON.parse(message.done) as string[]) : consumers;
   const dead = await db.primary.all<{ consumer: string; envelope: string }>(
     "SELECT consumer, envelope FROM dead_letters WHERE type = 'users.erased'",
   );

@@ -168,7 +168,8 @@ export default implement(users, {
     },
 
     async erasure(ctx) {
-      return receiptsOf(this.db, runtimeOf(this.broker).contracts, ctx.params.id);
+      const { contracts, queue } = runtimeOf(this.broker);
+      return receiptsOf(this.db, contracts, ctx.params.id, queue !== null);
     },
   },
   async started() {
