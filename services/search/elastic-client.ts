@@ -43,13 +43,15 @@ export class Elastic {
     } catch (error) {
       const status = statusOf(error);
       // A connection that fails or a time-out has no status.
-      if (status === undefined || status === 429 || status >= 500) {
+      if (status === undefined || [429, 502, 503, 504].includes(status)) {
         this.#broken = true;
         this.#openUntil = Date.now() + PAUSE;
         throw new AppError("UNAVAILABLE", { retryAfter: 1 });
       }
       this.#broken = false;
       if (status === 404) throw new IndexLost();
+      // It is there but cannot do this one: no reason for the others to go without.
+      if (status >= 500) throw new AppError("UNAVAILABLE", { retryAfter: 1 });
       throw error;
     }
   }

@@ -14,8 +14,10 @@ const [SPELLED, INITIALS, GUESSED, REST] = [0.7, 0.45, 0.3, 0.2];
 const STEP = 4096;
 /** Longer ones are not compared with typos. */
 const LONGEST = 29;
-/** Of the words that begin with one, or are near it, so many are weighed; all are found. */
-const WEIGHED = "top_terms_256";
+/** Words that begin with one that is asked for, or are near it, are all found; so many of all the query are weighed. */
+const WEIGHED = 80;
+/** What is heard counts among what earlier clauses found, as embedded; of more clauses that would be too much to ask. */
+const CHAINED = 4;
 
 const ACTIVE: Query = { term: { active: true } };
 const anyOf = (should: Query[]): Query => ({ bool: { should, minimum_should_match: 1 } });
@@ -60,14 +62,14 @@ function heard(sound: string, open: boolean, typos: number): Query[] {
 }
 
 /** As written, in each field by what it counts. */
-function written({ kind, text, open }: Clause): Query[] {
+function written({ kind, text, open }: Clause, rewrite: string): Query[] {
   return FIELDS.flatMap((field): Query[] => {
     const boost = BOOSTS[field];
     if (kind === "character") return [{ term: { [`c_${field}`]: { value: text, boost } } }];
     const exact: Query = { term: { [`t_${field}`]: { value: text, boost } } };
     if (kind === "pair" || !open) return [exact];
     const quality = 0.5 + (0.3 * text.length) / (text.length + 4);
-    const longer = { value: `${escaped(text)}.+`, rewrite: WEIGHED, boost: boost * quality };
+    const longer = { value: `${escaped(text)}.+`, rewrite, boost: boost * quality };
     return [exact, { regexp: { [`t_${field}`]: longer } }];
   });
 }
@@ -80,14 +82,14 @@ function writtenFilter({ kind, text, open }: Clause): Query[] {
   });
 }
 
-function guessed(clause: Clause): { found: Query[]; weighed: Query[]; sounds: Query[] } {
+function guessed(clause: Clause, rewrite: string): { found: Query[]; weighed: Query[]; sounds: Query[] } {
   if (clause.kind !== "word")
     return { found: [], weighed: [], sounds: clause.sounds.flatMap((sound) => heard(sound, false, 0)) };
   const typos = allowedTypos(clause.text.length);
   if (typos === 0) return { found: [], weighed: [], sounds: [] };
   return {
     found: FIELDS.map((field) => near(`t_${field}`, clause.text, typos)),
-    weighed: FIELDS.map((field) => near(`t_${field}`, clause.text, typos, WEIGHED, 0.4 * BOOSTS[field])),
+    weighed: FIELDS.map((field) => near(`t_${field}`, clause.text, typos, rewrite, 0.4 * BOOSTS[field])),
     sounds: heard(clause.sounds[0] ?? clause.text, true, typos),
   };
 }
@@ -119,17 +121,19 @@ export interface Plan {
 export function planOf(query: AnalyzedQuery, mode: Mode, found?: number[]): Plan {
   const clauses = query.clauses.toSorted((a, b) => Number(a.kind === "word") - Number(b.kind === "word"));
   const before: Query[] = [];
+  const rewrite = `top_terms_${Math.ceil(WEIGHED / clauses.length)}`;
+  const chained = mode.all && clauses.length <= CHAINED;
   const parts = clauses.map((clause, i): Part => {
-    const guess = mode.typos && (mode.all || !found?.[i]) ? guessed(clause) : null;
+    const guess = mode.typos && (mode.all || !found?.[i]) ? guessed(clause, rewrite) : null;
     const sounds = [
       ...(clause.kind === "word" ? heard(clause.sounds[0] ?? clause.text, true, 0) : []),
       ...(guess?.sounds ?? []),
     ];
-    const listens = sounds.length > 0 ? [allOf([...(mode.all ? before : []), anyOf(sounds)])] : [];
+    const listens = sounds.length > 0 ? [allOf([...(chained ? before : []), anyOf(sounds)])] : [];
     const filter = anyOf([...writtenFilter(clause), ...(guess?.found ?? []), ...listens]);
-    before.push(filter);
+    before.push(anyOf([...writtenFilter(clause), ...(guess?.found ?? []), ...sounds]));
     const queries = [
-      ...written(clause),
+      ...written(clause, rewrite),
       ...(guess?.weighed ?? []),
       ...(listens.length > 0 ? [best(sounds)] : []),
     ];
