@@ -41,7 +41,8 @@ export function brokerOptions(runtime: Runtime): BrokerOptions {
   const { settings, domains } = runtime;
   const name = domains.length === DOMAINS.length ? "all" : domains.join("+") || "repl";
   return {
-    nodeID: `${name}~${hostname()}~${process.pid}`,
+    // The domain is a token of its own in NATS' subjects, so that permissions can name it.
+    nodeID: `${name}.${hostname().replaceAll(".", "-")}~${process.pid}`,
     namespace: settings.namespace,
     logger: loggerOf(settings),
     transporter: settings.natsUrl ? new Nats(natsOptions(settings.natsUrl)) : undefined,

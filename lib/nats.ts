@@ -4,10 +4,14 @@ export interface NatsOptions {
   servers: string[];
   user?: string;
   pass?: string;
+  /** Answers come to inboxes that other users may not hear. */
+  inboxPrefix?: string;
   tls?: object;
   maxReconnectAttempts: number;
   reconnectTimeWait: number;
   timeout: number;
+  pingInterval: number;
+  maxPingOut: number;
 }
 
 /**
@@ -24,10 +28,14 @@ export function natsOptions(urls: string): NatsOptions {
     ...(first.username && {
       user: decodeURIComponent(first.username),
       pass: decodeURIComponent(first.password),
+      inboxPrefix: `_INBOX.${decodeURIComponent(first.username)}`,
     }),
     ...(parsed.some((each) => each.protocol === "tls:") && { tls: {} }),
     maxReconnectAttempts: -1,
     reconnectTimeWait: 500,
     timeout: 3_000,
+    // A server that is frozen, and not dead, is left after six seconds.
+    pingInterval: 2_000,
+    maxPingOut: 2,
   };
 }

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { AckPolicy, connect, DeliverPolicy, RetentionPolicy, StorageType } from "nats";
 import type { ConsumerConfig, JetStreamClient, JetStreamManager, JsMsg, NatsConnection } from "nats";
+import { streamOf } from "../nats-permissions.ts";
 import { natsOptions } from "../nats.ts";
 import { partitionOf, PARTITIONS } from "./index.ts";
 import type { Delivery, Queue, QueueMessage, QueueOptions } from "./index.ts";
@@ -33,7 +34,7 @@ export class JetStreamQueue implements Queue {
 
   constructor(url: string, options: QueueOptions) {
     this.#options = options;
-    this.#stream = `${options.namespace.replace(/[^A-Za-z0-9_-]/g, "_")}-queue`;
+    this.#stream = streamOf(options.namespace);
     this.#prefix = `${options.namespace}.queue`;
     this.#open = this.#connect(url);
   }

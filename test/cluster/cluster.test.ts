@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Balancer, until } from "../support/balancer.ts";
-import { ADMIN, startCluster } from "../support/cluster.ts";
+import { CLUSTER_SERVERS, ADMIN, startCluster } from "../support/cluster.ts";
 import type { Cluster } from "../support/cluster.ts";
 import type { ClusterNode } from "../support/node-process.ts";
 import { describeWith } from "../support/servers/index.ts";
@@ -26,7 +26,7 @@ const DOMAINS = [
   "search",
 ];
 
-describeWith(["nats", "mariadb", "redis"], "a cluster of several processes", () => {
+describeWith(CLUSTER_SERVERS, "a cluster of several processes", () => {
   let cluster: Cluster;
   let balancer: Balancer;
   let president: Person;
@@ -263,6 +263,10 @@ describeWith(["nats", "mariadb", "redis"], "a cluster of several processes", () 
     );
     await until("both gateways are ready again", () => balancer.ready === 2);
   }, 60_000);
+
+  test("nobody wanted to say or hear what its user may not", async () => {
+    expect(await cluster.nats.violations()).toEqual([]);
+  });
 
   test("the repeat of a founding that was cut off finds its own club", async () => {
     for (const { name, key, body } of kept) {

@@ -1,15 +1,28 @@
-/** A cluster of processes for tests: nodes of the real entry point, joined by NATS, on MariaDB and Redis. */
+/**
+ * A cluster of processes for tests: nodes of the real entry point, on MariaDB, MongoDB and Redis, joined by three NATS
+ * servers with TLS, where each domain's user may do what the domain's code does and nothing else.
+ */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { generateKeySet } from "../../lib/keys.ts";
+import { natsUsers, OPERATOR } from "../../lib/nats-permissions.ts";
+import { DOMAINS } from "../../moleculer.config.ts";
+import { talkOf } from "../../scripts/nats-talk.ts";
 import { launch, ready, run } from "./node-process.ts";
 import type { ClusterNode } from "./node-process.ts";
-import { startMariadb, startNats, startRedis } from "./servers/index.ts";
-import type { Server } from "./servers/index.ts";
+import { makeCertificates } from "./servers/certificates.ts";
+import { startMariadb, startRedis } from "./servers/index.ts";
+import type { Server, ServerName } from "./servers/index.ts";
+import { startMongodb } from "./servers/mongodb.ts";
+import { startNatsCluster } from "./servers/nats-cluster.ts";
+import type { NatsCluster } from "./servers/nats-cluster.ts";
+
+/** What a cluster needs. */
+export const CLUSTER_SERVERS: ServerName[] = ["nats", "mariadb", "redis", "mongodb"];
 
 export interface Cluster {
-  nats: Server;
+  nats: NatsCluster;
   redis: Server;
   nodes: ClusterNode[];
   /** Nodes of one domain that live. */
@@ -21,13 +34,30 @@ export interface Cluster {
 
 export const ADMIN = { email: "admin@club-alliance.example", password: "an-admin-for-tests" };
 
+const NAMESPACE = "test-cluster";
+const PASSWORD = "p@ss/word of everybody";
+
+/** Three NATS servers with the users that `npm run nats` gives them. */
+async function startBus(folder: string): Promise<NatsCluster> {
+  const { certificate, key } = await makeCertificates(folder);
+  const passwords = new Map([...DOMAINS, OPERATOR].map((domain) => [domain, PASSWORD]));
+  const tls = `tls { cert_file: ${JSON.stringify(certificate)}, key_file: ${JSON.stringify(key)} }`;
+  const config = `${tls}\n${natsUsers(passwords, NAMESPACE, talkOf())}`;
+  return startNatsCluster({ config, scheme: "tls" });
+}
+
 /**
  * Starts servers, runs the migrations and starts the nodes, all at once.
  * @param domains one node each; a domain named twice gets two
  */
 export async function startCluster(domains: string[], env: Record<string, string> = {}): Promise<Cluster> {
-  const [nats, redis, mariadb] = await Promise.all([startNats(), startRedis(), startMariadb()]);
   const folder = mkdtempSync(path.join(tmpdir(), "club-alliance-cluster-"));
+  const [nats, redis, mariadb, mongodb] = await Promise.all([
+    startBus(folder),
+    startRedis(),
+    startMariadb(),
+    startMongodb(),
+  ]);
   const urls = await Promise.all(
     ["users", "clubs", "applications"].map(
       async (name) => [`${name.toUpperCase()}_DB_URL`, await mariadb.database(name)] as const,
@@ -35,8 +65,10 @@ export async function startCluster(domains: string[], env: Record<string, string
   );
   const common: Record<string, string> = {
     PATH: process.env["PATH"] ?? "",
-    NATS_URL: nats.url,
+    NAMESPACE,
+    NODE_EXTRA_CA_CERTS: path.join(folder, "authority.pem"),
     REDIS_URL: redis.url,
+    NOTIFICATIONS_DB_URL: `${mongodb.url}/notifications`,
     ...Object.fromEntries(urls),
     ALLOW_EMBEDDED: "1",
     PORT: "0",
@@ -63,6 +95,8 @@ export async function startCluster(domains: string[], env: Record<string, string
         : {};
     const node = launch(script, domain, {
       ...common,
+      NATS_URL: nats.urlOf(domain, PASSWORD),
+      QUEUE_URL: nats.urlOf(domain, PASSWORD),
       ...keys,
       DATA_DIR: path.join(folder, `${domain}-${++count}`),
       ...own,
@@ -74,7 +108,7 @@ export async function startCluster(domains: string[], env: Record<string, string
   const stop = async (): Promise<void> => {
     for (const node of nodes) node.kill("SIGKILL");
     await Promise.all(nodes.map(({ exited }) => exited));
-    await Promise.all([nats.stop(), redis.stop(), mariadb.stop()]);
+    await Promise.all([nats.stop(), redis.stop(), mariadb.stop(), mongodb.stop()]);
     rmSync(folder, { recursive: true, force: true });
   };
   const of = (domain: string): ClusterNode[] => nodes.filter((node) => node.domain === domain);

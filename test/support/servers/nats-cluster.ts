@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { folder, freePort, type Server, serve } from "./child.ts";
@@ -17,6 +17,12 @@ export interface NatsCluster {
   readonly nodes: Server[];
   /** The same with a user's name and password. */
   urlOf: (user: string, password: string) => string;
+  /** What the servers have refused to somebody, from their logs. */
+  violations: () => Promise<string[]>;
+  /** SIGKILL for all three. */
+  kill: () => Promise<void>;
+  /** All three anew, on their data; returns when they are whole. */
+  restart: () => Promise<void>;
   /** Waits until the servers see each other and have chosen who leads JetStream. */
   whole: () => Promise<void>;
   stop: () => Promise<void>;
@@ -54,6 +60,17 @@ export async function startNatsCluster({
       nodes
         .map(({ port }) => `${scheme}://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}`)
         .join(","),
+    async violations() {
+      const logs = await Promise.all(places.map(({ dir }) => readFile(join(dir, "log"), "utf8")));
+      return logs.flatMap((log) => log.split("\n").filter((line) => line.includes("Violation")));
+    },
+    async kill() {
+      await Promise.all(nodes.map((node) => node.kill()));
+    },
+    async restart() {
+      await Promise.all(nodes.map((node) => node.restart()));
+      await whole();
+    },
     whole,
     stop,
   };

@@ -1,0 +1,139 @@
+/**
+ * Who talks to whom, read from the code: each action that a domain's files, or what they import, name as a string; the
+ * resource checks and roles that its contracts ask for; who consumes what it tells.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import type { ActionContract } from "../lib/declare.ts";
+import type { Talk } from "../lib/nats-permissions.ts";
+import { SQL_DOMAINS } from "../lib/settings.ts";
+import { DOMAINS } from "../moleculer.config.ts";
+import { actionContracts } from "../services/contracts.ts";
+
+const ROOT = path.join(import.meta.dirname, "..");
+const SERVICES = path.join(ROOT, "services");
+
+/** Events that are sent to nodes, and by whom: few enough to be written down; a test holds the code to it. */
+export const EVENTS: Record<string, { from: string[]; to: string[] }> = {
+  "sessions.revoked": { from: ["users"], to: ["gateway"] },
+  // Only without Redis: a memory cache is private to its node.
+  "cache.forget": { from: [...SQL_DOMAINS], to: [...SQL_DOMAINS] },
+};
+
+export function talkOf(): Talk {
+  const owner = ownersOf();
+  const calls = new Map<string, Set<string>>();
+  for (const domain of DOMAINS) {
+    const called = new Set<string>();
+    const add = (action: string): void => {
+      const to = owner.get(action.split(".")[0] as string);
+      if (to && to !== domain) called.add(to);
+    };
+    for (const name of namesIn(domain)) add(name);
+    for (const action of actionsOf(domain, owner)) for (const each of askedBy(action)) add(each);
+    if (domain === "gateway") for (const [name, { rest }] of actionContracts) if (rest) add(name);
+    for (const each of consumersOfWhatIsToldBy(domain, owner)) add(each);
+    calls.set(domain, called);
+  }
+  // A consumer gives back to the outbox what it refuses.
+  for (const [domain, told] of tellersByConsumer(owner))
+    for (const each of told) calls.get(domain)?.add(each);
+  return {
+    calls,
+    events: eventsByDomain(),
+    consumers: consumersByDomain(owner),
+    publishers: new Set(SQL_DOMAINS),
+  };
+}
+
+/** Service → domain. */
+function ownersOf(): Map<string, string> {
+  const owners = new Map<string, string>();
+  for (const domain of DOMAINS)
+    for (const file of readdirSync(path.join(SERVICES, domain)).filter((each) => each.endsWith(".ts"))) {
+      const text = readFileSync(path.join(SERVICES, domain, file), "utf8");
+      for (const [, name] of text.matchAll(/declare\(\s*"(\w+)"/g)) owners.set(name as string, domain);
+      if (file === "queue.service.ts") owners.set(`${domain}Queue`, domain);
+    }
+  return owners;
+}
+
+/** Full names of actions that stand as strings in a domain's files and in the mixins and middlewares. */
+function namesIn(domain: string): string[] {
+  const seen = new Set<string>();
+  const open = readdirSync(path.join(SERVICES, domain))
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => path.join(SERVICES, domain, file));
+  const names = new Set<string>();
+  for (let file = open.pop(); file; file = open.pop()) {
+    if (seen.has(file)) continue;
+    seen.add(file);
+    const text = readFileSync(file, "utf8");
+    for (const [, name] of text.matchAll(/["'`](\w+\.\w+)["'`]/g))
+      if (actionContracts.has(name as string)) names.add(name as string);
+    for (const [, to] of text.matchAll(/(?:^import (?!type)[^;]*? from|import\()\s*"(\.[^"]+\.ts)"/gms)) {
+      const imported = path.resolve(path.dirname(file), to as string);
+      // What contracts of other domains name is those domains' business.
+      if (!imported.endsWith(".contract.ts")) open.push(imported);
+    }
+  }
+  return [...names];
+}
+
+function actionsOf(domain: string, owner: Map<string, string>): ActionContract[] {
+  return [...actionContracts]
+    .filter(([name]) => owner.get(name.split(".")[0] as string) === domain)
+    .map(([, action]) => action);
+}
+
+/** What authorization asks before an action runs. */
+function askedBy({ access, rest }: ActionContract): string[] {
+  const keys = rest || access !== "service" ? ["auth.keys"] : [];
+  if (typeof access === "string")
+    return ["any", "user", "service", "gateway"].includes(access) ? keys : [...keys, "users.rolesOf"];
+  const kinds = Object.keys(access).filter((key) => !["param", "or", "anonymous"].includes(key));
+  return [...keys, ...kinds.map((kind) => `${kind}s.allows`), ...("or" in access ? ["users.rolesOf"] : [])];
+}
+
+/** Without a queue a relay calls the consumers itself. */
+function consumersOfWhatIsToldBy(domain: string, owner: Map<string, string>): string[] {
+  return [...actionContracts]
+    .filter(([, { consumes = [] }]) => consumes.some((type) => tellerOf(type, owner) === domain))
+    .map(([name]) => name);
+}
+
+const tellerOf = (type: string, owner: Map<string, string>): string | undefined =>
+  owner.get(type.split(".")[0] as string);
+
+function tellersByConsumer(owner: Map<string, string>): Map<string, Set<string>> {
+  const tellers = new Map<string, Set<string>>();
+  for (const [name, { consumes = [] }] of actionContracts) {
+    const domain = owner.get(name.split(".")[0] as string);
+    if (!domain) continue;
+    const known = tellers.get(domain) ?? new Set<string>();
+    tellers.set(domain, known);
+    for (const type of consumes) {
+      const teller = tellerOf(type, owner);
+      if (teller && teller !== domain) known.add(teller);
+    }
+  }
+  return tellers;
+}
+
+function consumersByDomain(owner: Map<string, string>): Map<string, string[]> {
+  const consumers = new Map<string, string[]>();
+  for (const [name, { consumes = [] }] of actionContracts) {
+    const service = name.split(".")[0] as string;
+    const domain = owner.get(service);
+    if (!domain || consumes.length === 0) continue;
+    consumers.set(domain, [...new Set([...(consumers.get(domain) ?? []), service])]);
+  }
+  return consumers;
+}
+
+function eventsByDomain(): Map<string, Set<string>> {
+  const events = new Map<string, Set<string>>();
+  for (const { from, to } of Object.values(EVENTS))
+    for (const each of from) events.set(each, new Set([...(events.get(each) ?? []), ...to]));
+  return events;
+}
