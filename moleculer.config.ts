@@ -16,7 +16,7 @@ import { bus, TrustingRoundRobin } from "./middlewares/bus.ts";
 import { cacherOf } from "./middlewares/cacher.ts";
 import { consumers } from "./middlewares/consumers.ts";
 import { drain } from "./middlewares/drain.ts";
-import { errors, isAway, isFailure } from "./middlewares/errors.ts";
+import { errors, isFailure, isWorthRepeating } from "./middlewares/errors.ts";
 import { health } from "./middlewares/health.ts";
 import { idempotency } from "./middlewares/idempotency.ts";
 import { loggerOf } from "./middlewares/logger.ts";
@@ -61,7 +61,7 @@ export function brokerOptions(runtime: Runtime): BrokerOptions {
     heartbeatInterval: 1,
     heartbeatTimeout: 3,
     requestTimeout: 10_000,
-    retryPolicy: { enabled: false, retries: 2, delay: 50, maxDelay: 500, factor: 2, check: isAway },
+    retryPolicy: { enabled: false, retries: 2, delay: 50, maxDelay: 500, factor: 2, check: isWorthRepeating },
     circuitBreaker: {
       enabled: true,
       threshold: 0.5,

@@ -62,8 +62,22 @@ const sessionOf = ({ statement, idle }: SqlLimits): string[] =>
     `tidb_idle_transaction_timeout = ${Math.ceil(idle / 1_000)}`,
   ].map((each) => `SET SESSION ${each}`);
 
-/** What mysql2 has no name for, since only MariaDB says it. */
-const NAMES: Record<number, string> = { 1927: "PROTOCOL_CONNECTION_LOST", 1969: "ER_QUERY_TIMEOUT" };
+/** One of the servers behind a sharded database does not answer, while the others do. */
+export const SHARD_AWAY = "SHARD_AWAY";
+
+/** What mysql2 has no name for, since only MariaDB or TiDB says it; and what they say of a server behind them. */
+const NAMES: Record<number, string> = {
+  1927: "PROTOCOL_CONNECTION_LOST",
+  1969: "ER_QUERY_TIMEOUT",
+  ...Object.fromEntries(
+    [
+      // MariaDB's Spider: a lost connection, none to be had, and what the network said
+      ...[12_701, 1_429, 1_158, 1_159, 1_160, 1_161],
+      // TiDB: placement driver, storage node, region
+      ...[9_001, 9_002, 9_005],
+    ].map((errno) => [errno, SHARD_AWAY]),
+  ),
+};
 
 /** The server has been demoted: it will refuse every write, so the next connection may lead to its successor. */
 const DEMOTED = new Set(["ER_OPTION_PREVENTS_STATEMENT", "ER_READ_ONLY_MODE"]);

@@ -1,5 +1,6 @@
 /** Whatever an action throws leaves its node as a refusal of the catalogue; what is unexpected is logged here, once. */
 import { AppError, isAppError } from "../lib/errors.ts";
+import { SHARD_AWAY } from "../lib/mysql.ts";
 import type { Logger } from "moleculer";
 import { asMiddleware } from "./middleware.ts";
 import type { Middleware } from "./middleware.ts";
@@ -32,6 +33,7 @@ export function refusalOf(error: unknown): AppError | null {
       retryAfter: (error as { retryAfter?: number }).retryAfter ?? 1,
     });
   const codes = [name, code, original?.code, parent?.code];
+  if (codes.includes(SHARD_AWAY)) return new AppError("UNAVAILABLE", { retryAfter: 2, shard: true });
   if (codes.some((each) => typeof each === "string" && DATABASE_AWAY.test(each)))
     return new AppError("UNAVAILABLE", { retryAfter: 2 });
   return null;
@@ -51,9 +53,20 @@ export function isAway(error: unknown): boolean {
   return type === "UNAVAILABLE" || (typeof type === "string" && AWAY.has(type)) || code === 502;
 }
 
-/** Whether an error says that the callee is in trouble (what a circuit breaker counts). Refusals and busy queues do not. */
+/** Whether another node may do better at once: not where one shard of a database is away, for those whose data it has. */
+export function isWorthRepeating(error: unknown): boolean {
+  return isAway(error) && !ofShard(error);
+}
+
+const ofShard = (error: unknown): boolean => isAppError(error) && error.data["shard"] === true;
+
+/**
+ * Whether an error says that the callee is in trouble (what a circuit breaker counts). Refusals and busy queues do not,
+ * nor does a shard: those of the others are served.
+ */
 export function isFailure(error: unknown): boolean {
-  if (isAppError(error)) return error.type === "INTERNAL" || error.type === "UNAVAILABLE";
+  if (isAppError(error))
+    return error.type === "INTERNAL" || (error.type === "UNAVAILABLE" && !ofShard(error));
   return (error as { type?: string }).type !== "QUEUE_FULL";
 }
 

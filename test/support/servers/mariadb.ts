@@ -16,8 +16,11 @@ export interface MariadbServer extends Server {
 /** MariaDB refuses to run as root unless it is told that this is meant. */
 const asRoot = process.getuid?.() === 0 ? ["--user=root"] : [];
 
-/** Starts MariaDB, with a binary log. `args` are added to its command line. */
-export async function startMariadb({ args = [] }: { args?: string[] } = {}): Promise<MariadbServer> {
+/** Starts MariaDB, with a binary log. `args` are added to its command line; `host` is its address on this machine. */
+export async function startMariadb({
+  args = [],
+  host = "127.0.0.1",
+}: { args?: string[]; host?: string } = {}): Promise<MariadbServer> {
   const theirs = given("mariadb");
   if (theirs) return withDatabases(borrowed(theirs, 3306), `_${randomBytes(4).toString("hex")}`);
 
@@ -26,10 +29,10 @@ export async function startMariadb({ args = [] }: { args?: string[] } = {}): Pro
   const dir = await folder("mariadb");
   await cp(empty, join(dir, "data"), { recursive: true, mode: constants.COPYFILE_FICLONE });
   const socket = join(dir, "socket");
-  const url = `mysql://root@127.0.0.1:${port}`;
+  const url = `mysql://root@${host}:${port}`;
   const server = await serve({
     command,
-    args: [...own(dir, socket, port), ...args],
+    args: [...own(dir, socket, port), `--bind-address=${host}`, ...args],
     dir,
     url,
     port,
@@ -44,7 +47,6 @@ const own = (dir: string, socket: string, port: number) => [
   `--datadir=${join(dir, "data")}`,
   `--socket=${socket}`,
   `--pid-file=${join(dir, "pid")}`,
-  "--bind-address=127.0.0.1",
   `--port=${port}`,
   ..."--server-id=1 --log-bin=bin --log-slave-updates --gtid-strict-mode=1 --skip-name-resolve".split(" "),
   ..."--character-set-server=utf8mb4 --collation-server=utf8mb4_unicode_520_ci".split(" "),
