@@ -31,6 +31,7 @@ const everywhere = [
   "clubs-people",
   "notifications",
   "reviews",
+  "search",
   "set-up",
   "told",
   "users",
@@ -60,7 +61,7 @@ export default {
   projects: [
     { ...common, displayName: "embedded", testMatch: ["<rootDir>/test/**/*.test.ts"] },
     ...on("nodes", ["nats"]),
-    ...on("servers", ["nats", "mariadb", "redis", "mongodb"], {
+    ...on("servers", ["nats", "mariadb", "redis", "mongodb", "elasticsearch"], {
       globalSetup: "<rootDir>/test/support/setups/start-servers.mjs",
       globalTeardown: "<rootDir>/test/support/setups/stop-servers.mjs",
     }),

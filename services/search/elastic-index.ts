@@ -18,8 +18,6 @@ const FORM = createHash("sha256")
   .update(JSON.stringify([MAPPINGS, SETTINGS]))
   .digest("hex")
   .slice(0, 8);
-/** The alias that is searched. */
-const SERVING = `club-alliance-clubs-${FORM}`;
 /** Each index is written by this alias only, so that one that is lost does not come back without its mapping. */
 const WRITE = "-write";
 const BATCH = 500;
@@ -38,20 +36,26 @@ function changeOf(id: string, club: ClubRecord | null): Change {
 
 export class ElasticIndex implements ClubEngine {
   readonly #elastic: Elastic;
+  /** The alias that is searched. */
+  readonly #serving: string;
   readonly #onLost: () => void;
   #waiting: Waiting[] = [];
   #flushing = false;
   #building: Promise<number> | null = null;
 
-  /** @param onLost told when there is no index to search or to write */
-  constructor(elastic: Elastic, onLost: () => void) {
+  /**
+   * @param namespace separates clusters that share a server
+   * @param onLost told when there is no index to search or to write
+   */
+  constructor(elastic: Elastic, namespace: string, onLost: () => void) {
     this.#elastic = elastic;
+    this.#serving = `${namespace.toLowerCase().replace(/[^a-z0-9-]/g, "-")}-clubs-${FORM}`;
     this.#onLost = onLost;
   }
 
   /** Whether there is an index to search. */
   exists(): Promise<boolean> {
-    return this.#elastic.call((client) => client.indices.existsAlias({ name: SERVING }));
+    return this.#elastic.call((client) => client.indices.existsAlias({ name: this.#serving }));
   }
 
   async search(asked: SearchQuery): Promise<SearchResult> {
@@ -138,14 +142,16 @@ export class ElasticIndex implements ClubEngine {
 
   /** The indices of this form, the oldest first. */
   async #indices(): Promise<{ name: string; serving: boolean }[]> {
-    const all = await this.#elastic.call((client) => client.indices.getAlias({ index: `${SERVING}-*` }));
+    const all = await this.#elastic.call((client) =>
+      client.indices.getAlias({ index: `${this.#serving}-*` }),
+    );
     return Object.entries(all)
-      .map(([name, { aliases }]) => ({ name, serving: SERVING in aliases }))
+      .map(([name, { aliases }]) => ({ name, serving: this.#serving in aliases }))
       .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async #build(pages: AsyncIterable<ClubRecord[]>): Promise<number> {
-    const name = `${SERVING}-${newId()}`;
+    const name = `${this.#serving}-${newId()}`;
     const body = { index: name, mappings: MAPPINGS, settings: SETTINGS, aliases: { [name + WRITE]: {} } };
     const options = { requestTimeout: BULK_PATIENCE };
     await this.#elastic.call((client) => client.indices.create(body, options));
@@ -166,7 +172,7 @@ export class ElasticIndex implements ClubEngine {
       if (!newer.some((index) => index.serving && index.name > name)) throw error;
     }
     const { count } = await this.#elastic.call((client) =>
-      client.count({ index: SERVING, query: { term: { active: true } } }),
+      client.count({ index: this.#serving, query: { term: { active: true } } }),
     );
     return count;
   }
@@ -177,7 +183,7 @@ export class ElasticIndex implements ClubEngine {
     if (indices.some((index) => index.serving && index.name > name)) throw new IndexLost();
     const older = indices.filter((index) => index.name < name);
     const actions = [
-      { add: { index: name, alias: SERVING } },
+      { add: { index: name, alias: this.#serving } },
       ...older.map((index) => ({ remove_index: { index: index.name } })),
     ];
     await this.#elastic.call((client) =>
@@ -187,7 +193,9 @@ export class ElasticIndex implements ClubEngine {
 
   async #ask(request: estypes.SearchRequest): Promise<estypes.SearchResponse<Stored>> {
     try {
-      return await this.#elastic.call((client) => client.search<Stored>({ ...request, index: SERVING }));
+      return await this.#elastic.call((client) =>
+        client.search<Stored>({ ...request, index: this.#serving }),
+      );
     } catch (error) {
       if (error instanceof IndexLost) this.#onLost();
       throw error;

@@ -100,14 +100,14 @@ export default implement(search, {
     this.ended = false;
   },
   async started() {
-    const { elasticsearchUrl } = runtimeOf(this.broker).settings;
+    const { elasticsearchUrl, namespace } = runtimeOf(this.broker).settings;
     if (!elasticsearchUrl) return this.buildAgain();
     const [{ startElastic }, { ElasticIndex }] = await Promise.all([
       import("./elastic-client.ts"),
       import("./elastic-index.ts"),
     ]);
     this.elastic = await startElastic(this.broker, elasticsearchUrl);
-    const index = new ElasticIndex(this.elastic, () => this.buildAgain());
+    const index = new ElasticIndex(this.elastic, namespace, () => this.buildAgain());
     this.index = index;
     // Where it does not answer the first search tells.
     if (!(await index.exists().catch(() => true))) this.buildAgain();

@@ -64,7 +64,7 @@ describeWith(["elasticsearch"], "clubs on Elasticsearch", () => {
     server = await startElasticsearch();
     await broker.start();
     elastic = await startElastic(broker, server.url);
-    index = new ElasticIndex(elastic, () => lost++);
+    index = new ElasticIndex(elastic, "club-alliance", () => lost++);
     await index.rebuild(() => pages(clubs));
   }, 100_000);
   afterAll(async () => {
@@ -139,7 +139,7 @@ describeWith(["elasticsearch"], "clubs on Elasticsearch", () => {
   }, 30_000);
 
   test("two nodes build at once", async () => {
-    const other = new ElasticIndex(elastic, () => lost++);
+    const other = new ElasticIndex(elastic, "club-alliance", () => lost++);
     const counts = await Promise.allSettled([index, other].map((each) => each.rebuild(() => pages(clubs))));
     expect(counts.some(({ status }) => status === "fulfilled")).toBe(true);
     expect((await other.search(ask("读书"))).total).toBeGreaterThan(0);

@@ -135,9 +135,10 @@ async function surroundings(domains: readonly string[]): Promise<Env> {
     JWT_KEYS: JSON.stringify(generateKeySet()),
   };
   if (setup === "nodes") return env;
-  const { redis, mongodb } = shared;
-  if (!redis || !mongodb) throw new Error("SETUP=servers needs SHARED_SERVERS");
+  const { redis, mongodb, elasticsearch } = shared;
+  if (!redis || !mongodb || !elasticsearch) throw new Error("SETUP=servers needs SHARED_SERVERS");
   Object.assign(env, { REDIS_URL: redis, QUEUE_URL: env["NATS_URL"] });
+  if (domains.includes("search")) env["ELASTICSEARCH_URL"] = elasticsearch;
   for (const domain of SQL_DOMAINS)
     if (domains.includes(domain)) env[`${domain.toUpperCase()}_DB_URL`] = await newDatabase(domain);
   for (const domain of DOCUMENT_DOMAINS)
