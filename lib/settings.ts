@@ -98,6 +98,12 @@ export function readSettings(env: Env): Settings {
     for (const each of list(name)) url(name, schemes, each);
     return get(name);
   };
+  const documents = (name: string): string | null => {
+    const text = url(name, ["mongodb"]);
+    if (text !== null && !/^mongodb:\/\/[^/]+\/[^/?]+/.test(text))
+      throw new SettingsError(`${name} names no database: it takes mongodb://host:27017/name.`);
+    return text;
+  };
   const networks = (name: string): string[] => {
     for (const part of list(name)) {
       const valid = part.includes("/") ? ipaddr.isValidCIDR(part) : ipaddr.isValid(part);
@@ -156,7 +162,7 @@ export function readSettings(env: Env): Settings {
     clubsReadUrls: list("CLUBS_DB_READ_URLS").map(
       (each) => url("CLUBS_DB_READ_URLS", ["mysql"], each) as string,
     ),
-    documentUrls: { notifications: url("NOTIFICATIONS_DB_URL", ["mongodb"]) },
+    documentUrls: { notifications: documents("NOTIFICATIONS_DB_URL") },
     queueUrl: addresses("QUEUE_URL", ["nats", "tls", "amqp", "amqps"]),
     elasticsearchUrl: url("ELASTICSEARCH_URL", ["http", "https"]),
     s3Url: url("S3_URL", ["http", "https"]),

@@ -25,6 +25,8 @@ export interface DocumentsMethods {
 interface Shared {
   opened: Promise<DocumentsMethods>;
   users: number;
+  /** Nobody waits for it any more. */
+  closed: boolean;
 }
 
 const shared = new WeakMap<ServiceBroker, Map<DocumentDomain, Shared>>();
@@ -50,11 +52,13 @@ export function documentsFile(settings: Settings, domain: DocumentDomain): strin
 function acquire(broker: ServiceBroker, domain: DocumentDomain, log: Logger): Promise<DocumentsMethods> {
   const ofBroker = shared.get(broker) ?? new Map<DocumentDomain, Shared>();
   shared.set(broker, ofBroker);
-  const own = ofBroker.get(domain) ?? {
-    opened: open(broker, domain, log),
-    users: 0,
-  };
-  own.users++;
+  const known = ofBroker.get(domain);
+  if (known) {
+    known.users++;
+    return known.opened;
+  }
+  const own = { users: 1, closed: false } as Shared;
+  own.opened = open(broker, domain, log, () => own.closed);
   ofBroker.set(domain, own);
   return own.opened;
 }
@@ -64,15 +68,21 @@ async function release(broker: ServiceBroker, domain: DocumentDomain): Promise<v
   const own = shared.get(broker)?.get(domain);
   if (!own || --own.users > 0) return;
   shared.get(broker)?.delete(domain);
+  own.closed = true;
   const opened = await own.opened.catch(() => null);
   await opened?.documents.close();
 }
 
-async function open(broker: ServiceBroker, domain: DocumentDomain, log: Logger): Promise<DocumentsMethods> {
+async function open(
+  broker: ServiceBroker,
+  domain: DocumentDomain,
+  log: Logger,
+  closed: () => boolean,
+): Promise<DocumentsMethods> {
   const { settings } = runtimeOf(broker);
   const url = settings.documentUrls[domain];
   const documents = url
-    ? await openServer(broker, domain, url, log)
+    ? await openServer(broker, domain, url, log, closed)
     : await openEmbedded(documentsFile(settings, domain));
   return { documents, idempotencyKeys: await documentKeys(documents) };
 }
@@ -83,6 +93,7 @@ async function openServer(
   domain: DocumentDomain,
   url: string,
   log: Logger,
+  closed: () => boolean,
 ): Promise<DocumentStore> {
   // Loaded only where it is used: the driver takes memory and time.
   const [{ openMongo }, { DocumentMigrations }] = await Promise.all([
@@ -93,9 +104,9 @@ async function openServer(
   const { readiness } = runtimeOf(broker);
   const who = `${domain}-documents`;
   const migrations = new DocumentMigrations(store.db, domain);
-  await waitForMigrations(migrations, domain, log, (reason) =>
-    reason ? readiness.block(who, reason) : readiness.clear(who),
-  );
+  const block = (reason: string | null): void =>
+    reason ? readiness.block(who, reason) : readiness.clear(who);
+  await waitForMigrations(migrations, domain, log, block, closed);
   return store;
 }
 

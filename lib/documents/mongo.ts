@@ -3,6 +3,7 @@ import { MongoBulkWriteError, MongoClient, MongoServerError } from "mongodb";
 import type { Collection as DriverCollection, Db, Document as Loose, Filter, UpdateFilter } from "mongodb";
 import type { Collection, DocumentStore, FindOptions, Query, Update } from "../documents.ts";
 import { AppError } from "../errors.ts";
+import { SettingsError } from "../settings.ts";
 import { equalities, nedbQuery, plain, updater } from "./rules.ts";
 import { DuplicateKeyError } from "./unique-index.ts";
 
@@ -11,6 +12,8 @@ type Document = { _id: string };
 const DUPLICATE_KEY = 11_000;
 /** What the server says of an update that does not fit the document: BadValue, TypeMismatch, PathNotViable. */
 const UNFIT = [2, 14, 28];
+/** Of a member that is no primary or is stopping, and of a majority that did not confirm in time. */
+const AWAY = [64, 89, 91, 189, 10_058, 10_107, 11_600, 11_602, 13_435, 13_436];
 /** Milliseconds; a request waits 10 s at most. */
 const LIMITS = {
   serverSelectionTimeoutMS: 2_000,
@@ -27,14 +30,24 @@ const LIMITS = {
  * is acknowledged is on the disk of a majority.
  */
 export function openMongo(url: string): MongoStore {
-  const client = new MongoClient(url, {
-    ...LIMITS,
-    writeConcern: { w: "majority", journal: true },
-    readPreference: "primary",
-    ignoreUndefined: true,
-    appName: "club-alliance",
-  });
-  return new MongoStore(client);
+  return new MongoStore(clientOf(url));
+}
+
+function clientOf(url: string): MongoClient {
+  try {
+    return new MongoClient(url, {
+      ...LIMITS,
+      writeConcern: { w: "majority", journal: true },
+      readPreference: "primary",
+      ignoreUndefined: true,
+      appName: "club-alliance",
+    });
+  } catch {
+    // The driver repeats the address, and its password.
+    throw new SettingsError(
+      "The address of a MongoDB cannot be read: it takes mongodb://user:password@host:27017,host:27017/name?options, with special characters of the password percent-encoded.",
+    );
+  }
 }
 
 export class MongoStore implements DocumentStore {
@@ -191,7 +204,10 @@ function explained(error: unknown): unknown {
     return new TypeError(error.message);
   const unwritten = error instanceof MongoBulkWriteError && [error.writeErrors].flat().length === 0;
   const away =
-    !(error instanceof MongoServerError) || unwritten || error.hasErrorLabel("RetryableWriteError");
+    !(error instanceof MongoServerError) ||
+    unwritten ||
+    AWAY.includes(Number(error.code)) ||
+    error.hasErrorLabel("RetryableWriteError");
   const ofDriver = error instanceof Error && error.name.startsWith("Mongo");
   return away && ofDriver ? new AppError("UNAVAILABLE", { retryAfter: 2 }) : error;
 }

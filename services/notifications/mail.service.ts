@@ -13,13 +13,18 @@ import { sweeper } from "../../mixins/sweeper.ts";
 import { mailOf } from "./mails.ts";
 import { mail } from "./notifications.contract.ts";
 
-/** That a mail was sent; of the mail itself nothing is kept. */
+/** That a mail was sent, or is being sent until the lease ends; of the mail itself nothing is kept. */
 interface SentMail {
   _id: string;
+  /** When it was sent, or begun. */
   sentAt: number;
+  /** Milliseconds; null once it was sent. */
+  leaseUntil: number | null;
 }
 
 const HOUR = 3_600_000;
+/** Longer than any call to a mail server takes. */
+const LEASE = 60_000;
 /** A repeat comes within minutes. */
 const KEPT = 7 * 24 * HOUR;
 
@@ -42,10 +47,26 @@ export default implement(mail, {
       return begun;
     },
     async sendNew(id: string, send: () => Promise<void>): Promise<void> {
-      if (await this.sent.findOne({ _id: id })) return;
-      await send();
+      if (!(await this.claim(id))) return;
+      try {
+        await send();
+      } catch (error) {
+        await this.sent.updateOne({ _id: id }, { $set: { leaseUntil: 0 } });
+        throw error;
+      }
       // A crash before this sends it again, with the same Message-ID.
-      await this.sent.insertOne({ _id: id, sentAt: Date.now() });
+      await this.sent.updateOne({ _id: id }, { $set: { sentAt: Date.now(), leaseUntil: null } });
+    },
+    /** Whether this node is to send it; false when it was sent. @throws UNAVAILABLE while another node is sending it */
+    async claim(id: string): Promise<boolean> {
+      const now = Date.now();
+      const lease = { sentAt: now, leaseUntil: now + LEASE };
+      if (await this.sent.insertOne({ _id: id, ...lease })) return true;
+      const { matched } = await this.sent.updateOne({ _id: id, leaseUntil: { $lt: now } }, { $set: lease });
+      if (matched > 0) return true;
+      const known = await this.sent.findOne({ _id: id });
+      if (typeof known?.leaseUntil === "number") throw new AppError("UNAVAILABLE", { retryAfter: 5 });
+      return false;
     },
   },
   actions: {
