@@ -17,6 +17,7 @@ import { cacherOf } from "./middlewares/cacher.ts";
 import { consumers } from "./middlewares/consumers.ts";
 import { drain } from "./middlewares/drain.ts";
 import { errors, isFailure, isWorthRepeating } from "./middlewares/errors.ts";
+import { PatientEtcd3 } from "./middlewares/etcd.ts";
 import { health } from "./middlewares/health.ts";
 import { idempotency } from "./middlewares/idempotency.ts";
 import { loggerOf } from "./middlewares/logger.ts";
@@ -50,10 +51,7 @@ export function brokerOptions(runtime: Runtime): BrokerOptions {
       discoverer:
         settings.discoverer === "local"
           ? "Local"
-          : {
-              type: "Etcd3",
-              options: { etcd: { hosts: settings.discoverer.replace("etcd3://", "http://") } },
-            },
+          : new PatientEtcd3(settings.discoverer.replace("etcd3://", "http://")),
       strategy: TrustingRoundRobin,
       preferLocal: true,
       stopDelay: 200,
