@@ -1,6 +1,6 @@
 /**
  * `npm run cluster`: a cluster on this machine to try things on: two gateways and a process for each domain on
- * embedded stores, joined by NATS.
+ * embedded stores, joined by NATS. With `--servers`: two processes of each domain on real servers that it starts.
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -13,6 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { generateKeySet } from "../lib/keys.ts";
 import { readEnvironment, readSettings, SettingsError } from "../lib/settings.ts";
 import { DOMAINS } from "../moleculer.config.ts";
+import type { Servers } from "./cluster-servers.ts";
 
 const ROOT = path.join(import.meta.dirname, "..");
 /** Milliseconds for a process to become ready, and to stop. */
@@ -20,43 +21,43 @@ const START_LIMIT = 40_000;
 const STOP_LIMIT = 15_000;
 
 const children: ChildProcess[] = [];
+let servers: Servers | undefined;
 
 async function main(): Promise<void> {
   const env = readEnvironment();
   const settings = readSettings(env);
-  if (process.argv.includes("--servers"))
-    throw new SettingsError(
-      "--servers is not in this version: without it each domain runs on its embedded store.",
-    );
   mkdirSync(settings.dataDir, { recursive: true });
-  const natsUrl = settings.natsUrl ?? (await startNats(settings.dataDir));
+  if (process.argv.includes("--servers")) {
+    const { startServers } = await import("./cluster-servers.ts");
+    servers = await startServers(settings.namespace, (line) => process.stdout.write(`${line}\n`));
+  }
+  const natsUrl = servers ? "" : (settings.natsUrl ?? (await startNats(settings.dataDir)));
   const common = {
     ...env,
-    NATS_URL: natsUrl,
-    ALLOW_EMBEDDED: "1",
+    ...(servers ? servers.env : { NATS_URL: natsUrl, ALLOW_EMBEDDED: "1" }),
     HEALTH_PORT: "0",
     DATA_DIR: settings.dataDir,
     JWT_KEYS: undefined,
   };
+  const busOf = (domain: string): Record<string, string> =>
+    servers ? { NATS_URL: servers.natsUrlOf(domain), QUEUE_URL: servers.natsUrlOf(domain) } : {};
   const jwtKeys = settings.jwtKeys ?? keptKeys(path.join(settings.dataDir, "jwt-keys.json"));
   const gateways = [settings.port, settings.port === 0 ? 0 : settings.port + 100].map((port) => ({
     title: "gateway",
     domain: "gateway",
     PORT: String(port),
   }));
-  const domains = DOMAINS.filter((domain) => domain !== "gateway").map((domain) => ({
-    title: domain,
-    domain,
-    ...(domain === "users" && { JWT_KEYS: jwtKeys }),
-  }));
+  const domains = DOMAINS.filter((domain) => domain !== "gateway")
+    .flatMap((domain) => (servers ? [domain, domain] : [domain]))
+    .map((domain) => ({ title: domain, domain, ...(domain === "users" && { JWT_KEYS: jwtKeys }) }));
   const started = [...domains, ...gateways].map(({ title, domain, ...own }) =>
-    startNode(title, domain, { ...common, ...own }),
+    startNode(title, domain, { ...common, ...busOf(domain), ...own }),
   );
   const places = await Promise.all(started);
   process.stdout.write(
-    `\nThe cluster is ready: ${places.length} processes, joined by ${natsUrl.replace(/\/\/[^@]*@/, "//…@")}.\n${places.join("\n")}\n`,
+    `\nThe cluster is ready: ${places.length} processes, joined by ${servers ? "three NATS servers" : natsUrl.replace(/\/\/[^@]*@/, "//…@")}.\n${[...places, ...(servers?.lines ?? [])].join("\n")}\n`,
   );
-  if (!settings.redisUrl) process.stdout.write("Without REDIS_URL limits count per gateway.\n");
+  if (!servers && !settings.redisUrl) process.stdout.write("Without REDIS_URL limits count per gateway.\n");
   process.stdout.write("Ctrl-C stops it.\n");
 }
 
@@ -140,6 +141,7 @@ async function stop(code: number): Promise<never> {
     child.kill("SIGTERM");
     await Promise.race([ended, sleep(STOP_LIMIT).then(() => child.kill("SIGKILL"))]);
   }
+  await servers?.stop();
   process.exit(code);
 }
 
