@@ -49,7 +49,11 @@ async function run(args: string[]): Promise<void> {
   try {
     for (const open of STORES) {
       const store = await open(dataDir);
-      await measureStore(store, options, report).finally(() => store.stop());
+      try {
+        await measureStore(store, options, report);
+      } finally {
+        await store.stop();
+      }
     }
   } finally {
     await rm(dataDir, { recursive: true, force: true });

@@ -72,9 +72,9 @@ const NAMES: Record<number, string> = {
   ...Object.fromEntries(
     [
       // MariaDB's Spider: a lost connection, none to be had, and what the network said
-      ...[12_701, 1_429, 1_158, 1_159, 1_160, 1_161],
+      12_701, 1_429, 1_158, 1_159, 1_160, 1_161,
       // TiDB: placement driver, storage node, region
-      ...[9_001, 9_002, 9_005],
+      9_001, 9_002, 9_005,
     ].map((errno) => [errno, SHARD_AWAY]),
   ),
 };

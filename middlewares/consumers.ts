@@ -38,7 +38,8 @@ export function consumers(runtime: Runtime): Middleware {
       const queue = await openQueue(settings.queueUrl, {
         namespace: settings.namespace,
         topology: topologyOf(contracts),
-        tell: (sentence, error) => broker.logger.warn(sentence, error ? { error: String(error) } : {}),
+        tell: (sentence, error) =>
+          broker.logger.warn(sentence, error instanceof Error ? { error: error.message } : {}),
       });
       runtime.queue = queue;
       const waiting = new Gauge({
@@ -74,7 +75,7 @@ export function consumers(runtime: Runtime): Middleware {
     async stopped() {
       await runtime.queue?.close();
     },
-  } as Middleware;
+  };
 }
 
 /** Which service takes which types, from all contracts. */
@@ -144,7 +145,7 @@ class Consumer {
     } catch (failure) {
       const away = isAway(failure);
       if (away && tries < TRIES_IN_PLACE) return false;
-      const error = String((failure as Error).message);
+      const error = (failure as Error).message;
       return this.#again(origin, { envelope, consumer, error, way: away ? "away" : "refused" }).then(
         () => true,
         () => false,

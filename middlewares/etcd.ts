@@ -20,7 +20,7 @@ export class PatientEtcd3 extends Discoverers.Etcd3 {
   /** @param hosts `http://host:2379`, several separated by commas */
   constructor(hosts: string) {
     const defaultCallOptions = () => ({ deadline: Date.now() + CALL_LIMIT });
-    super({ etcd: { hosts: hosts.split(","), defaultCallOptions } } as never);
+    super({ etcd: { hosts: hosts.split(","), defaultCallOptions } });
   }
 
   readonly #beat = oneByOne(() => super.sendHeartbeat());

@@ -43,10 +43,10 @@ export async function measureWays(
   return results;
 }
 
-async function run({ read }: Way, reads: number): Promise<void> {
+async function run(way: Way, reads: number): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
-    while (next < reads) await read(next++);
+    while (next < reads) await way.read(next++);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }

@@ -109,13 +109,16 @@ class MongoCollection<D extends Document> implements Collection<D> {
     { sort, skip = 0, limit = Infinity, projection }: FindOptions<D, K> = {},
   ): Promise<Pick<D, K | "_id">[]> {
     if (limit < 1) throw new RangeError("A limit is at least 1."); // for MongoDB 0 is no limit
-    let cursor = this.#docs.find<Loose>(filterOf(query));
-    if (sort) cursor = cursor.sort(sort as Record<string, 1 | -1>);
-    if (projection)
-      cursor = cursor.project({ _id: 1, ...Object.fromEntries(projection.map((key) => [key, 1])) });
-    if (skip > 0) cursor = cursor.skip(skip);
-    if (limit < Infinity) cursor = cursor.limit(limit);
-    return (await answered(cursor.toArray())) as Pick<D, K | "_id">[];
+    const options = {
+      ...(sort && { sort: sort as Record<string, 1 | -1> }),
+      ...(projection && {
+        projection: { _id: 1, ...Object.fromEntries(projection.map((key) => [key, 1])) },
+      }),
+      ...(skip > 0 && { skip }),
+      ...(limit < Infinity && { limit }),
+    };
+    const found = this.#docs.find<Loose>(filterOf(query), options);
+    return (await answered(found.toArray())) as Pick<D, K | "_id">[];
   }
 
   async count(query: Query<D>): Promise<number> {
@@ -177,7 +180,7 @@ class MongoCollection<D extends Document> implements Collection<D> {
 /** The same refusals as embedded: of what a domain must not use, above all undefined. */
 function filterOf(query: object): Filter<Document & Loose> {
   nedbQuery(query);
-  return query as Filter<Document & Loose>;
+  return query;
 }
 
 /** The update without what is undefined; null when nothing is left. */

@@ -1,6 +1,6 @@
 /** The queue on NATS JetStream: one stream, a durable consumer for each service and partition. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { AckPolicy, connect, DeliverPolicy, RetentionPolicy, StorageType } from "nats";
+import { AckPolicy, connect, DeliverPolicy, Events, RetentionPolicy, StorageType } from "nats";
 import type { ConsumerConfig, JetStreamClient, JetStreamManager, JsMsg, NatsConnection } from "nats";
 import { streamOf } from "../nats-permissions.ts";
 import { natsOptions } from "../nats.ts";
@@ -114,7 +114,7 @@ export class JetStreamQueue implements Queue {
 
   async #watch(connection: NatsConnection): Promise<void> {
     for await (const { type } of connection.status())
-      if (type === "reconnect") for (const listener of this.#listeners) listener();
+      if (type === Events.Reconnect) for (const listener of this.#listeners) listener();
   }
 
   /** Makes the stream and the consumers that are not there, or not like this. */

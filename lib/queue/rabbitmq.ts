@@ -199,7 +199,10 @@ export class RabbitQueue implements Queue {
       const queue = this.#queueOf(subscription.service, partition);
       await channel.consume(queue, (message) => {
         // The queue was deleted: a new connection declares it again.
-        if (!message) return void connection.close().catch(() => undefined);
+        if (!message) {
+          connection.close().catch(() => undefined);
+          return;
+        }
         const work = this.#work(channel, subscription, message);
         subscription.working.add(work);
         void work.finally(() => subscription.working.delete(work));

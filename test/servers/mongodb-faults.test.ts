@@ -65,11 +65,11 @@ describeWith(["mongodb", "toxiproxy"], "MongoDB in trouble", () => {
 
   test.each(faults)(
     "$name: 503 that says when to come again; what happens meanwhile is told afterwards, once",
-    async ({ cause, mend }) => {
+    async (fault) => {
       const person = await federation.register();
       const inbox = () => federation.call<Notices>("GET", "/notifications", { token: person.token });
       expect((await inbox()).status).toBe(200);
-      await cause();
+      await fault.cause();
       try {
         const refused = await inbox();
         expect(refused.status).toBe(503);
@@ -77,7 +77,7 @@ describeWith(["mongodb", "toxiproxy"], "MongoDB in trouble", () => {
         const club = await federation.foundClub(person, reviewer);
         expect(club).toBeTruthy();
       } finally {
-        await mend();
+        await fault.mend();
       }
       const told = await eventually(async () => {
         const { status, body } = await inbox();
@@ -124,7 +124,9 @@ describeWith(["mongodb", "toxiproxy"], "MongoDB in trouble", () => {
     expect(await migrations[0]?.down()).toEqual(["0001-notifications"]);
     expect(await migrations[1]?.up()).toEqual(["0001-notifications"]);
     const indexes = await store.db.collection("notifications").indexes();
-    expect(indexes.map(({ name }) => name).toSorted()).toEqual(["_id_", "createdAt", "user_createdAt"]);
+    expect(new Set(indexes.map(({ name }) => name))).toEqual(
+      new Set(["_id_", "createdAt", "user_createdAt"]),
+    );
     await store.close();
   });
 });

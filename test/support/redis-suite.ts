@@ -10,8 +10,8 @@ import type { Caller, Federation } from "./federation.ts";
 export interface Fault {
   name: string;
   /** Brings it about; from then on until `mend` Redis is in trouble, or has just lost everything. */
-  cause(): Promise<void>;
-  mend(): Promise<void>;
+  cause: () => Promise<void>;
+  mend: () => Promise<void>;
 }
 
 interface Club {
@@ -62,10 +62,10 @@ export function redisSuite(
 
   test.each(faults().map((fault) => [fault.name, fault] as const))(
     "%s: answers are right, then and afterwards",
-    async (_name, { cause, mend }) => {
+    async (_name, fault) => {
       await read();
       const gone = await federation.register();
-      await cause();
+      await fault.cause();
       try {
         for (let n = 0; n < 20; n++) expect((await read()).id).toBe(club);
         const summary = await change();
@@ -78,14 +78,14 @@ export function redisSuite(
         const first = await federation.call<Club>("POST", "/clubs", founding);
         const again = await federation.call<Club>("POST", "/clubs", founding);
         expect([first.status, again.status, again.body.id]).toEqual([201, 201, first.body.id]);
-        await mend();
+        await fault.mend();
         // What was kept before the trouble must not come back.
         for (let n = 0; n < 20; n++) expect((await read()).summary).toBe(summary);
         expect((await federation.call("GET", "/users/me", { token: gone.token })).status).toBe(401);
         const later = await change();
         expect((await read()).summary).toBe(later);
       } finally {
-        await mend();
+        await fault.mend();
       }
     },
     60_000,
@@ -93,7 +93,7 @@ export function redisSuite(
 
   test.each(faults().map((fault) => [fault.name, fault] as const))(
     "%s: limits count per gateway meanwhile, and together again afterwards",
-    async (_name, { cause, mend }) => {
+    async (_name, fault) => {
       const shares = [1, 2].map(() => shareRedis(redis.url, () => undefined));
       const prefix = randomBytes(4).toString("hex");
       const limiters = shares.map(
@@ -112,16 +112,16 @@ export function redisSuite(
         return counts;
       };
       try {
-        await cause();
+        await fault.cause();
         for (const each of await passed()) expect(each).toBeLessThanOrEqual(LIMIT);
-        await mend();
+        await fault.mend();
         await eventually(async () => {
           const [one = 0, other = 0] = await passed();
           // Each may let a tenth pass, or what comes in the time of an answer, before it hears of the other's.
           return one + other <= LIMIT * 1.3 || undefined;
         }, 30_000);
       } finally {
-        await mend();
+        await fault.mend();
         for (const limiter of limiters) limiter.stop();
         for (const share of shares) share.release();
       }

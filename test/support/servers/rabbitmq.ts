@@ -23,7 +23,7 @@ export async function startRabbitmq(): Promise<RabbitmqServer> {
   await mkdir(join(dir, "mnesia"));
   await writeFile(join(dir, "plugins"), "[].\n");
   await writeFile(join(dir, "env"), "");
-  await writeFile(join(dir, "rabbitmq.conf"), "listeners.tcp.local = 127.0.0.1:" + `${port}\n`);
+  await writeFile(join(dir, "rabbitmq.conf"), `listeners.tcp.local = 127.0.0.1:${port}\n`);
   const url = `amqp://guest:guest@127.0.0.1:${port}`;
   const server = await serve({
     command,
