@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import type { Bench } from "./run.ts";
+import { mongodbStore } from "./stores/documents.ts";
+import { measureRelay } from "./stores/relay.ts";
 import { mariadbStore, PAGE, sqliteStore } from "./stores/sql.ts";
 import { measureWays } from "./stores/ways.ts";
 import type { Store } from "./stores/ways.ts";
@@ -17,7 +19,9 @@ interface Options {
   reads: number;
 }
 
-const STORES = [mariadbStore, sqliteStore];
+const STORES = [mariadbStore, sqliteStore, mongodbStore];
+/** From the outbox to a queue that has synced it on three servers, against publishing alone. */
+const RELAY_GOAL = 2;
 /** Once cached, a read costs at most so many times what the driver alone takes. */
 const CACHED_GOAL = 2;
 
@@ -55,6 +59,10 @@ async function run(args: string[]): Promise<void> {
         await store.stop();
       }
     }
+    const relay = await measureRelay(options.rounds, tell);
+    report.tables.push({ title: "The relay: microseconds per message, not of the CPU", results: relay });
+    const [alone, ours] = relay as [Result, Result];
+    report.goals.push({ name: `${ours.name} / ${alone.name}`, value: ratio(ours, alone), goal: RELAY_GOAL });
   } finally {
     await rm(dataDir, { recursive: true, force: true });
   }
