@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-home=${SERVERS_HOME:-${HOME:?}/.cache/club-alliance}
+home=${SERVERS_HOME:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache/club-alliance}
 java=$PWD/test/support/servers/java
 mkdir -p "$home/bin"
 
@@ -17,6 +17,7 @@ debian() {
   have redis-server || missing+=(redis-server)
   [ -e /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
   have etcd || missing+=(etcd-server)
+  have openssl || missing+=(openssl)
   have go || missing+=(golang-go)
   { have java && have javac; } || missing+=(openjdk-17-jdk-headless)
   have mvn || missing+=(maven)
