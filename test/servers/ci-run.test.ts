@@ -11,7 +11,7 @@ const report = (passed: number, failed: number, broken: number) =>
 
 /** What the stand-in for npm does when it is told to test: jest's part. */
 const tested = (json: string, code: number) =>
-  `if [ "$1" = test ]; then echo '${json}' > "\${last#--outputFile=}"; exit ${code}; fi`;
+  `if [ "$1" = test ]; then echo '${json}' > "$output"; exit ${code}; fi`;
 
 describe(".ci/run", () => {
   let clone: string;
@@ -30,7 +30,10 @@ describe(".ci/run", () => {
   /** Runs it with an npm that notes its arguments and then does what is said, instead of the real one. */
   function run(npm: string) {
     const calls = join(clone, "calls");
-    command("bin/npm", `echo "$REQUIRE_SERVERS $*" >> ${calls}\nfor last; do :; done\n${npm}`);
+    command(
+      "bin/npm",
+      `echo "$REQUIRE_SERVERS $*" >> ${calls}\nfor each; do case "$each" in --outputFile=*) output="\${each#--outputFile=}";; esac; done\n${npm}`,
+    );
     const path = [join(clone, "bin"), dirname(process.execPath), process.env.PATH].join(delimiter);
     const env = { ...process.env, PATH: path, REQUIRE_SERVERS: "" };
     const { status, stdout } = spawnSync(join(clone, ".ci/run"), { env, encoding: "utf8" });
@@ -65,6 +68,33 @@ describe(".ci/run", () => {
     expect(status).toBe(3);
     expect(last).toBe("0 passed, 1 failed");
     expect(calls().at(-2)).toBe(` ${step}`);
+  });
+
+  describe("tries files that failed once more", () => {
+    const files = (count: number) =>
+      Array.from({ length: count }, (_, n) => ({ name: `/x/${n}.test.ts`, status: "failed" }));
+    const first = (failed: number) =>
+      JSON.stringify({ ...(JSON.parse(report(12, failed, 0)) as object), testResults: files(failed) });
+    /** What the second try says, and its exit code. */
+    const twice = (json: string, again: string, code: number) =>
+      `if [ "$(grep -c " test " calls)" = 2 ]; then ${tested(again, code)}; fi; ${tested(json, 1)}`;
+
+    test("and counts what passes then", () => {
+      const { status, last, calls } = run(twice(first(2), report(5, 0, 0), 0));
+      expect({ status, last }).toEqual({ status: 0, last: "14 passed, 0 failed" });
+      expect(calls()[4]).toMatch(/ --runInBand \/x\/0\.test\.ts \/x\/1\.test\.ts$/);
+    });
+
+    test("and fails with those that fail again", () => {
+      const { status, last } = run(twice(first(2), report(4, 1, 0), 1));
+      expect({ status, last }).toEqual({ status: 1, last: "13 passed, 1 failed" });
+    });
+
+    test("but not more than four", () => {
+      const { status, last, calls } = run(twice(first(5), report(9, 0, 0), 0));
+      expect({ status, last }).toEqual({ status: 1, last: "12 passed, 5 failed" });
+      expect(calls()).toHaveLength(5);
+    });
   });
 
   test("fails when the servers cannot be installed", () => {
