@@ -2,7 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer, Socket } from "node:net";
+import { once } from "node:events";
+import { connect, createServer, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -61,6 +62,17 @@ export async function freePort(): Promise<number> {
     if (free) return port;
   }
   throw new Error("no free port among a hundred between 10000 and 32000: end what occupies them");
+}
+
+/** A probe for servers that say nothing of themselves: somebody listens. Rejects while nobody does. */
+export async function connects(port: number): Promise<true> {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect", { signal: AbortSignal.timeout(1000) });
+    return true;
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** Starts a server in its folder and waits until it answers. Throws with the end of its log when it does not. */

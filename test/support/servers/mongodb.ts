@@ -1,7 +1,5 @@
 import { join } from "node:path";
-import { createConnection } from "node:net";
-import { once } from "node:events";
-import { borrowed, folder, freePort, type Server, serve } from "./child.ts";
+import { borrowed, connects, folder, freePort, type Server, serve } from "./child.ts";
 import { given, HOME, need } from "./found.ts";
 
 /**
@@ -30,14 +28,6 @@ export async function startMongodb({ kept = false } = {}): Promise<Server> {
     dir,
     url: `mongodb://127.0.0.1:${port}`,
     port,
-    async probe() {
-      const socket = createConnection(port, "127.0.0.1");
-      try {
-        await once(socket, "connect", { signal: AbortSignal.timeout(1000) });
-        return true;
-      } finally {
-        socket.destroy();
-      }
-    },
+    probe: () => connects(port),
   });
 }

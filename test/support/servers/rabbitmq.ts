@@ -1,10 +1,8 @@
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
-import { createConnection } from "node:net";
-import { once } from "node:events";
 import { connect } from "amqplib";
-import { folder, freePort, type Server, serve } from "./child.ts";
+import { connects, folder, freePort, type Server, serve } from "./child.ts";
 import { need } from "./found.ts";
 
 export interface RabbitmqServer extends Server {
@@ -78,14 +76,6 @@ async function startEpmd(): Promise<Server> {
     dir,
     url: `tcp://127.0.0.1:${port}`,
     port,
-    async probe() {
-      const socket = createConnection(port, "127.0.0.1");
-      try {
-        await once(socket, "connect", { signal: AbortSignal.timeout(1000) });
-        return true;
-      } finally {
-        socket.destroy();
-      }
-    },
+    probe: () => connects(port),
   });
 }
