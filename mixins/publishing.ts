@@ -28,6 +28,8 @@ interface Waiting {
   type: string;
   envelope: string;
   done: string;
+  attempts: number;
+  due_at: number;
 }
 
 export class Publisher {
@@ -47,7 +49,7 @@ export class Publisher {
   async drain(stopped: () => boolean): Promise<void> {
     while (!stopped() && (await this.#leads())) {
       const rows = await this.#db.primary.all<Waiting>(
-        `SELECT id, type, envelope, done FROM outbox WHERE published_at IS NULL AND due_at <= :now ORDER BY due_at, id LIMIT ${BATCH}`,
+        `SELECT id, type, envelope, done, attempts, due_at FROM outbox WHERE published_at IS NULL AND due_at <= :now ORDER BY due_at, id LIMIT ${BATCH}`,
         { now: Date.now() },
       );
       if (rows.length === 0) return;
@@ -90,10 +92,11 @@ export class Publisher {
     return taken > 0;
   }
 
-  #message({ id, type, envelope, done }: Waiting): QueueMessage {
+  #message({ id, type, envelope, done, attempts, due_at: due }: Waiting): QueueMessage {
     const { aggregate } = JSON.parse(envelope) as Envelope;
-    // A server drops a repeat with the same id, which is wanted of a first publication alone.
-    const unique = done === "[]" ? id : `${id}.${newId()}`;
+    // A server drops a repeat with the same id: wanted when a row is published again, not when it was taken back or
+    // replayed, which makes it due anew.
+    const unique = `${id}.${attempts}.${due}`;
     const body = `{"origin":"${this.#domain}","done":${done},"envelope":${envelope}}`;
     return { id: unique, type, key: aggregate.id, body };
   }

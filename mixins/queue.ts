@@ -93,8 +93,8 @@ async function replay(db: Database, row: DeadRow, consumers: string[]): Promise<
     const done = JSON.stringify(others.filter((consumer) => consumer !== row.consumer));
     if (known)
       await tx.run(
-        "UPDATE outbox SET done = :done, attempts = 0, due_at = 0, published_at = NULL WHERE id = :id",
-        { id, done },
+        "UPDATE outbox SET done = :done, attempts = 0, due_at = :now, published_at = NULL WHERE id = :id",
+        { id, done, now: Date.now() },
       );
     else await tx.requeue(JSON.parse(row.envelope) as Envelope, done);
     await tx.run("DELETE FROM dead_letters WHERE id = :dead", { dead: row.id });

@@ -99,7 +99,7 @@ export class JetStreamQueue implements Queue {
         const manager = await connection.jetstreamManager({ timeout: PUBLISH_LIMIT });
         const open = { connection, client: connection.jetstream({ timeout: PUBLISH_LIMIT }), manager };
         await this.#declare(manager, connection);
-        void this.#watch(connection);
+        void this.#watch(open);
         this.#ready = true;
         if (told) this.#options.tell("The queue is there");
         return open;
@@ -112,9 +112,26 @@ export class JetStreamQueue implements Queue {
     return null;
   }
 
-  async #watch(connection: NatsConnection): Promise<void> {
-    for await (const { type } of connection.status())
-      if (type === Events.Reconnect) for (const listener of this.#listeners) listener();
+  async #watch(open: Open): Promise<void> {
+    for await (const { type } of open.connection.status()) {
+      if (type !== Events.Reconnect) continue;
+      await this.#restore(open);
+      for (const listener of this.#listeners) listener();
+    }
+  }
+
+  /** A server may have lost its disk; and what comes to a stream before its consumers are there is dropped. */
+  async #restore({ manager, connection }: Open): Promise<void> {
+    this.#ready = false;
+    while (!this.#closed) {
+      try {
+        await this.#declare(manager, connection);
+        this.#ready = !this.#closed;
+        return;
+      } catch {
+        await sleep(RETRY);
+      }
+    }
   }
 
   /** Makes the stream and the consumers that are not there, or not like this. */

@@ -40,7 +40,10 @@ export const CROSS_SHARD: readonly { why: string; begins: string }[] = [
   })),
   // mixins/relay.ts and mixins/queue.ts
   { why: "relay", begins: "SELECT id FROM outbox WHERE published_at IS NULL" },
-  { why: "relay", begins: "SELECT id, type, envelope, done FROM outbox WHERE published_at IS NULL" },
+  {
+    why: "relay",
+    begins: "SELECT id, type, envelope, done, attempts, due_at FROM outbox WHERE published_at IS NULL",
+  },
   { why: "relay", begins: "UPDATE outbox SET" },
   { why: "relay", begins: "SELECT id, type, envelope, attempts, done FROM outbox WHERE lease" },
   { why: "queue depth", begins: "SELECT COUNT(*) AS waiting" },

@@ -170,20 +170,27 @@ export function queueSuite(startBrokers: () => Promise<Brokers>): void {
       LIMIT + 30_000,
     );
 
-    test("what a consumer refuses stops nobody, and becomes a dead letter that is kept", async () => {
-      const [refused, fine] = [await tell(db, "refused", 1), await tell(db, "fine", 1)];
-      const dead = async (): Promise<number> => {
-        await db.primary.run("UPDATE outbox SET due_at = 0 WHERE published_at IS NULL"); // spares the waits
-        return db.primary.number("SELECT COUNT(*) AS n FROM dead_letters WHERE id = :id", {
-          id: `${refused}:reviews.onClubChanged`,
-        });
-      };
-      await eventually(async () => (await dead()) === 1 || undefined, 60_000);
-      const taken = { fine };
-      expect(await db.primary.number("SELECT COUNT(*) AS n FROM effects WHERE message = :fine", taken)).toBe(
-        1,
-      );
-    }, 90_000);
+    // The second has this consumer alone.
+    const types = ["clubs.updated", "clubs.reviewOutdated"];
+    test.each(types)(
+      "what a consumer refuses of %s stops nobody, and becomes a dead letter that is kept",
+      async (type) => {
+        const [refused, fine] = [await tell(db, type, "refused"), await tell(db, type, "fine")];
+        const dead = async (): Promise<number> => {
+          await db.primary.run("UPDATE outbox SET due_at = 0 WHERE published_at IS NULL"); // spares the waits
+          return db.primary.number("SELECT COUNT(*) AS n FROM dead_letters WHERE id = :id", {
+            id: `${refused}:reviews.onClubChanged`,
+          });
+        };
+        // After a broker's restart ten minutes of messages come once more, before these.
+        await eventually(async () => (await dead()) === 1 || undefined, LIMIT);
+        const taken = { fine };
+        expect(
+          await db.primary.number("SELECT COUNT(*) AS n FROM effects WHERE message = :fine", taken),
+        ).toBe(1);
+      },
+      LIMIT + 30_000,
+    );
   });
 }
 
@@ -196,8 +203,8 @@ async function tellAll(db: Database, name: string): Promise<void> {
     });
 }
 
-async function tell(db: Database, name: string, version: number): Promise<string> {
+async function tell(db: Database, type: string, name: string): Promise<string> {
   return db.transaction((tx) =>
-    tx.tell({ type: "clubs.updated", aggregate: { type: "club", id: newId(), version }, data: { name } }),
+    tx.tell({ type, aggregate: { type: "club", id: newId(), version: 1 }, data: { name } }),
   );
 }
