@@ -39,6 +39,12 @@ export interface Update<D> {
   $pull?: Pulled<D> & Anywhere;
 }
 
+/** The query names the `_id`. */
+export interface Upsert<D> {
+  query: Query<D>;
+  update: Update<D>;
+}
+
 export interface FindOptions<D, K extends keyof D> {
   /** The first key counts most. Missing fields and null come first. Strings compare by code, not by language. */
   sort?: { [key in keyof D | Path]?: 1 | -1 };
@@ -77,6 +83,12 @@ export interface Collection<D extends { _id: string }> {
     update: Update<D>,
     options?: { upsert?: boolean },
   ): Promise<{ matched: number; modified: number }>;
+  /**
+   * Each change as `updateOne` with `upsert` would do it. Embedded one after another, all or none; on MongoDB those of
+   * one document in their order, and one that fails does not stop the others. What a unique index forbids is left out,
+   * also of an update. Returns how many of the changes changed or made something.
+   */
+  upsertMany(changes: readonly Upsert<D>[]): Promise<number>;
   /** Returns how many documents it changed. @throws DuplicateKeyError when a unique index forbids one of the changes */
   updateMany(query: Query<D>, update: Update<D>): Promise<number>;
   /** Returns how many it deleted. */

@@ -1,6 +1,6 @@
 /** One collection of the embedded store: NeDB answers the queries, the disk has every write first. */
 import { createRequire } from "node:module";
-import type { Collection, FindOptions, IndexDefinition, Query, Update } from "../documents.ts";
+import type { Collection, FindOptions, IndexDefinition, Query, Update, Upsert } from "../documents.ts";
 import type { Change, Disk, Document } from "./disk.ts";
 import { comparator, copy, equalities, nedbQuery, plain, updater } from "./rules.ts";
 import type { Fields } from "./rules.ts";
@@ -20,7 +20,10 @@ interface Cursor<D, T> {
   limit(limit: number): unknown;
   execAsync(): Promise<T>;
 }
-const Nedb: new <D>() => Memory<D> = createRequire(import.meta.url)("@seald-io/nedb");
+const require = createRequire(import.meta.url);
+const Nedb: new <D>() => Memory<D> = require("@seald-io/nedb");
+/** What NeDB's own queries ask of each document. */
+const { match }: { match: (doc: object, query: Fields) => boolean } = require("@seald-io/nedb/lib/model.js");
 
 export class EmbeddedCollection<D extends Document> implements Collection<D> {
   readonly #name: string;
@@ -111,6 +114,14 @@ export class EmbeddedCollection<D extends Document> implements Collection<D> {
     });
   }
 
+  async upsertMany(changes: readonly Upsert<D>[]): Promise<number> {
+    const prepared = changes.map(({ query, update }) => {
+      const change = updater(update);
+      return { wanted: nedbQuery(query), change, fresh: this.#upserted(change(equalities(query))) };
+    });
+    return this.#inTurn(() => this.#upsertAll(prepared));
+  }
+
   async updateMany(query: Query<D>, update: Update<D>): Promise<number> {
     const wanted = nedbQuery(query);
     const change = updater(update);
@@ -152,25 +163,63 @@ export class EmbeddedCollection<D extends Document> implements Collection<D> {
   #replace(docs: D[], change: (doc: D) => D): Promise<number> {
     const changes = docs
       .map((before) => ({ before, after: change(before) }))
-      .filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after));
+      .filter(({ before, after }) => !isSame(before, after));
     return this.#store(changes, "reject");
   }
 
-  /**
-   * Writes changes to disk and, only then, to memory; returns how many. Memory gets them all into its queue at once,
-   * so whoever reads later sees all of them.
-   * @param duplicates whether a change that a unique index forbids is left out, or rejects them all
-   */
-  async #store(changes: Change<D>[], duplicates: "skip" | "reject"): Promise<number> {
-    const claimed = this.#claim(changes, duplicates);
+  /** Each change sees what those before it have made, which neither disk nor memory has yet. */
+  async #upsertAll(upserts: PreparedUpsert<D>[]): Promise<number> {
+    const stored = await this.#byId(new Set(upserts.map(({ fresh }) => fresh._id)));
+    const latest = new Map(stored);
+    const claimed: Change<D>[] = [];
     try {
-      if (claimed.length > 0) this.#disk.write(this.#name, claimed);
+      for (const upsert of upserts) {
+        const change = changeBy(upsert, latest.get(upsert.fresh._id));
+        if (!change || this.#claim([change], "skip").length === 0) continue;
+        claimed.push(change);
+        latest.set(change.after._id, change.after);
+      }
     } catch (error) {
       this.#release(claimed);
       throw error;
     }
-    await Promise.all(claimed.map((change) => this.#remember(change)));
+    const results = [...latest].map(([id, after]) => ({ before: stored.get(id), after }));
+    await this.#write(
+      claimed,
+      results.filter(({ before, after }) => before !== after),
+    );
     return claimed.length;
+  }
+
+  /** One by one: NeDB compares each document that `$in` finds with all of its values. */
+  async #byId(ids: Iterable<string>): Promise<Map<string, D>> {
+    const found = await Promise.all([...ids].map((_id) => this.#matches({ _id }, (docs) => docs)));
+    return new Map(found.flat().map((doc) => [doc._id, doc]));
+  }
+
+  /**
+   * Writes changes; returns how many.
+   * @param duplicates whether a change that a unique index forbids is left out, or rejects them all
+   */
+  async #store(changes: Change<D>[], duplicates: "skip" | "reject"): Promise<number> {
+    const claimed = this.#claim(changes, duplicates);
+    await this.#write(claimed, claimed);
+    return claimed.length;
+  }
+
+  /**
+   * Writes to disk and, only then, to memory. Memory gets all changes into its queue at once, so whoever reads later
+   * sees all of them.
+   * @param claimed whose unique values go back when the disk refuses
+   */
+  async #write(claimed: Change<D>[], changes: Change<D>[]): Promise<void> {
+    try {
+      if (changes.length > 0) this.#disk.write(this.#name, changes);
+    } catch (error) {
+      this.#release(claimed);
+      throw error;
+    }
+    await Promise.all(changes.map((change) => this.#remember(change)));
   }
 
   /** Takes the changes' unique values, all or (with "skip") those that are free; returns whose it took. */
@@ -213,6 +262,28 @@ export class EmbeddedCollection<D extends Document> implements Collection<D> {
   #demandOpen(): void {
     if (this.#closed) throw new Error("The document store is closed.");
   }
+}
+
+interface PreparedUpsert<D> {
+  wanted: Fields;
+  change: (doc: D) => D;
+  /** What it makes where there is no document. */
+  fresh: D;
+}
+
+/** What an upsert does where `before` is the document with its `_id`; null for nothing. */
+function changeBy<D extends Document>(
+  { wanted, change, fresh }: PreparedUpsert<D>,
+  before: D | undefined,
+): { before?: D; after: D } | null {
+  if (!before) return { after: fresh };
+  if (!match(before, wanted)) return null;
+  const after = change(before);
+  return isSame(before, after) ? null : { before, after };
+}
+
+function isSame(a: object, b: object): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 function withId<D extends Document>(doc: D): D {

@@ -1,7 +1,14 @@
 /** The document store on MongoDB (docs/decisions/0015-mongodb.md). Needs nothing that a standalone server lacks. */
 import { MongoBulkWriteError, MongoClient, MongoServerError } from "mongodb";
-import type { Collection as DriverCollection, Db, Document as Loose, Filter, UpdateFilter } from "mongodb";
-import type { Collection, DocumentStore, FindOptions, Query, Update } from "../documents.ts";
+import type {
+  BulkWriteResult,
+  Collection as DriverCollection,
+  Db,
+  Document as Loose,
+  Filter,
+  UpdateFilter,
+} from "mongodb";
+import type { Collection, DocumentStore, FindOptions, Query, Update, Upsert } from "../documents.ts";
 import { AppError } from "../errors.ts";
 import { SettingsError } from "../settings.ts";
 import { equalities, nedbQuery, plain, updater } from "./rules.ts";
@@ -93,9 +100,7 @@ class MongoCollection<D extends Document> implements Collection<D> {
       const { insertedCount } = await this.#docs.insertMany(all, { ordered: false });
       return insertedCount;
     } catch (error) {
-      const refused = error instanceof MongoBulkWriteError ? [error.writeErrors].flat() : [];
-      if (refused.length === 0 || refused.some(({ code }) => code !== DUPLICATE_KEY)) throw explained(error);
-      return all.length - refused.length; // unordered: all the others went in
+      return all.length - duplicatesOf(error).indexes.length; // unordered: all the others went in
     }
   }
 
@@ -148,6 +153,35 @@ class MongoCollection<D extends Document> implements Collection<D> {
     }
   }
 
+  async upsertMany(changes: readonly Upsert<D>[]): Promise<number> {
+    let changed = 0;
+    for (const updates of rounds(changes.map(upsertOf))) {
+      const first = await this.#bulk(updates.map((update) => ({ ...update, upsert: true })));
+      // As in updateOne: one that somebody has made meanwhile may match.
+      const again = await this.#bulk(first.duplicates.flatMap((index) => updates[index] ?? []));
+      changed += first.changed + again.changed;
+    }
+    return changed;
+  }
+
+  /** Unordered, so that a duplicate key stops none of the others; also tells which of them met one. */
+  async #bulk(
+    updates: (OneUpdate & { upsert?: boolean })[],
+  ): Promise<{ changed: number; duplicates: number[] }> {
+    if (updates.length === 0) return { changed: 0, duplicates: [] };
+    const changed = (result: BulkWriteResult): number => result.modifiedCount + result.upsertedCount;
+    const operations = updates.map(({ filter, update, upsert = false }) => ({
+      updateOne: { filter, update, upsert },
+    }));
+    try {
+      const result = await this.#docs.bulkWrite(operations, { ordered: false });
+      return { changed: changed(result), duplicates: [] };
+    } catch (error) {
+      const { indexes, result } = duplicatesOf(error);
+      return { changed: changed(result), duplicates: indexes };
+    }
+  }
+
   async updateMany(query: Query<D>, update: Update<D>): Promise<number> {
     const [filter, change] = [filterOf(query), changeOf(update)];
     if (!change) return 0;
@@ -191,6 +225,41 @@ function changeOf(update: object): UpdateFilter<Document & Loose> | null {
     return given.length > 0 ? [[operator, Object.fromEntries(given)] as const] : [];
   });
   return parts.length > 0 ? (Object.fromEntries(parts) as UpdateFilter<Document & Loose>) : null;
+}
+
+interface OneUpdate {
+  id: string;
+  filter: Filter<Document & Loose>;
+  update: UpdateFilter<Document & Loose>;
+}
+
+function upsertOf<D>({ query, update }: Upsert<D>): OneUpdate {
+  const { _id: id } = withId(equalities(query) as Document);
+  // An update that changes nothing still makes the document.
+  return { id, filter: filterOf(query), update: changeOf(update) ?? { $setOnInsert: { _id: id } } };
+}
+
+/** Changes of one document come in different rounds, since those of one round have no order; mostly it is one round. */
+function rounds(updates: OneUpdate[]): OneUpdate[][] {
+  const result: OneUpdate[][] = [];
+  const used = new Map<string, number>();
+  for (const update of updates) {
+    const round = used.get(update.id) ?? 0;
+    used.set(update.id, round + 1);
+    (result[round] ??= []).push(update);
+  }
+  return result;
+}
+
+/** Which writes met a duplicate key, where that is all that went wrong. @throws what else did */
+function duplicatesOf(error: unknown): { indexes: number[]; result: BulkWriteResult } {
+  if (!(error instanceof MongoBulkWriteError)) throw explained(error);
+  const refused = [error.writeErrors].flat();
+  const worse = refused.find(({ code }) => code !== DUPLICATE_KEY);
+  if (worse && UNFIT.includes(worse.code)) throw new TypeError(worse.errmsg);
+  if (worse || refused.length === 0) throw explained(error);
+  if (error.result.getWriteConcernError()) throw new AppError("UNAVAILABLE", { retryAfter: 2 });
+  return { indexes: refused.map(({ index }) => index), result: error.result };
 }
 
 function withId<T extends Document>(doc: T): T {

@@ -128,6 +128,12 @@ export class Model {
     this.docs = next;
     return modified;
   }
+  /** Of a document by its id and n; how many changed or were made. */
+  upsert(query: { _id: string; n: Query<Doc>["n"] }, update: Update<Doc>): number {
+    if (this.docs.has(query._id)) return Number(this.update(query, update)) || 0;
+    const { _id, n } = query;
+    return Number(this.insert(changed(typeof n === "object" && n ? { _id } : { _id, n }, update)));
+  }
 }
 
 /** Ascending by n, descending by owner, ascending by id, as MongoDB orders: null and missing first. */

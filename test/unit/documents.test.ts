@@ -23,6 +23,7 @@ interface Untyped {
   deleteMany(query: object): Promise<unknown>;
   updateOne(query: object, update: object, options?: { upsert: boolean }): Promise<unknown>;
   updateMany(query: object, update: object): Promise<unknown>;
+  upsertMany(changes: readonly object[]): Promise<unknown>;
 }
 
 /** A promise of the embedded store alone. */
@@ -101,6 +102,97 @@ describe("at the same time", () => {
     }
     await reopen();
     expect(await events.count({})).toBe(5);
+  });
+});
+
+describe("many upserts", () => {
+  const raise = (_id: string, left: number) => ({
+    query: { _id, left: { $lt: left } },
+    update: { $set: { left } },
+  });
+
+  test("make, change and leave alone, each seeing what those before it did", async () => {
+    await events.insertMany([
+      { _id: "old", club: "c", code: "1", left: 5 },
+      { _id: "low", club: "c", code: "2", left: 1 },
+    ]);
+    const changes = [raise("new", 3), raise("old", 4), raise("low", 4), raise("new", 2), raise("new", 7)];
+    expect(await events.upsertMany([...changes, raise("low", 4)])).toBe(3);
+    expect(await events.upsertMany(changes)).toBe(0);
+    expect(await events.upsertMany([])).toBe(0);
+    await reopen();
+    expect(await events.find({}, { sort: { _id: 1 }, projection: ["left"] })).toEqual([
+      { _id: "low", left: 4 },
+      { _id: "new", left: 7 },
+      { _id: "old", left: 5 },
+    ]);
+  });
+
+  test("leave out what a unique index forbids, and take what one of them gives up", async () => {
+    await events.insertMany([
+      { _id: "a", club: "c", code: "1" },
+      { _id: "b", club: "c", code: "2" },
+    ]);
+    const code = (_id: string, value: string) => ({
+      query: { _id, club: "c" },
+      update: { $set: { code: value } },
+    });
+    expect(await events.upsertMany([code("b", "1"), code("x", "2"), code("a", "3"), code("b", "1")])).toBe(2);
+    expect(await events.find({}, { sort: { _id: 1 } })).toEqual([
+      { _id: "a", club: "c", code: "3" },
+      { _id: "b", club: "c", code: "1" },
+    ]);
+    expect(await events.insertOne({ _id: "x", club: "c", code: "2" })).toBe(true);
+  });
+
+  test("of several callers at once lose nothing: the highest version stays", async () => {
+    const versions = [3, 1, 5, 2, 4, 5];
+    const ids = Array.from({ length: 100 }, (_, i) => `v${i}`);
+    await Promise.all(
+      versions.map((left, i) =>
+        events.upsertMany(
+          ids.map((_id, k) => {
+            const { query, update } = raise(_id, versions[(i + k) % versions.length] ?? left);
+            return { query: { ...query, code: _id }, update };
+          }),
+        ),
+      ),
+    );
+    const docs = await events.find({});
+    expect(docs).toHaveLength(100);
+    expect(new Set(docs.map(({ left }) => left))).toEqual(new Set([5]));
+  });
+
+  test("make the document also where there is nothing to set", async () => {
+    expect(await events.upsertMany([{ query: { _id: "a", club: "c" }, update: {} }])).toBe(1);
+    expect(await events.upsertMany([{ query: { _id: "a" }, update: { $set: { club: undefined } } }])).toBe(0);
+    expect(await events.find({})).toEqual([{ _id: "a", club: "c" }]);
+  });
+
+  test("are refused before any is done where one names no _id or uses what must not be used", async () => {
+    const good = { query: { _id: "a" }, update: { $set: { left: 1 } } };
+    const wrong = [
+      { query: { club: "c" }, update: { $set: { left: 1 } } },
+      { query: { _id: "b", club: undefined }, update: { $set: { left: 1 } } },
+      { query: { _id: "b" }, update: { $rename: { left: "right" } } },
+    ];
+    for (const each of wrong) {
+      await expect(untyped().upsertMany([good, each])).rejects.toThrow(TypeError);
+    }
+    expect(await events.count({})).toBe(0);
+  });
+
+  test("one that does not fit its document is an error; embedded the others are not done either", async () => {
+    await events.insertMany([
+      { _id: "a", club: "c", code: "1" },
+      { _id: "b", club: "c", code: "2" },
+    ]);
+    const code = { query: { _id: "a" }, update: { $set: { code: "3" } } };
+    const unfit = { query: { _id: "b" }, update: { $push: { club: "x" } } };
+    await expect(untyped().upsertMany([code, unfit])).rejects.toThrow(TypeError);
+    if (!engine.current.embedded) return;
+    expect((await events.findOne({ _id: "a" }))?.code).toBe("1");
+    expect(await events.insertOne({ _id: "x", club: "c", code: "3" })).toBe(true);
   });
 });
 
