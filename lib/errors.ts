@@ -280,6 +280,41 @@ export const FIELD_CODES = {
     "This password is among the most common ones; choose another.",
     "该密码过于常见，请换一个。",
   ],
+  ENDS_BEFORE_START: ["Must be after the start.", "须晚于开始时间。"],
+  LASTS_TOO_LONG: ["Must be at most {days} days after the start.", "须在开始后 {days} 天之内。"],
+  UNKNOWN_TIME_ZONE: [
+    "Is no time zone; use an IANA name such as Asia/Shanghai.",
+    "没有这个时区，请使用 IANA 名称，如 Asia/Shanghai。",
+  ],
+  INVALID_RRULE: [
+    "Is no rule of RFC 5545 that can be used here; mend or leave out `{part}`.",
+    "不是可用的 RFC 5545 规则，请修正或去掉 `{part}`。",
+  ],
+  RRULE_ONLY_THE_RULE: [
+    "Send the rule alone, such as FREQ=WEEKLY;BYDAY=MO: without `RRULE:`, and without DTSTART, which startsAt is.",
+    "请只填写规则本身，如 FREQ=WEEKLY;BYDAY=MO；不带 `RRULE:`，也不带 DTSTART（即 startsAt）。",
+  ],
+  RRULE_FREQUENCY: [
+    "FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY.",
+    "FREQ 须为 DAILY、WEEKLY、MONTHLY 或 YEARLY。",
+  ],
+  RRULE_COUNT_AND_UNTIL: ["Give COUNT or UNTIL, not both.", "COUNT 与 UNTIL 只能填写一个。"],
+  RRULE_COUNT_TOO_LARGE: [
+    "COUNT must be at most {limit}; leave it out for a series without end.",
+    "COUNT 不能大于 {limit}；不限次数请去掉 COUNT。",
+  ],
+  RRULE_YIELDS_NOTHING: [
+    "Yields no occurrence after the start; change the rule, UNTIL or the exdates.",
+    "自开始时间起没有任何一次活动，请修改规则、UNTIL 或 exdates。",
+  ],
+  TOO_MANY_OCCURRENCES: [
+    "Yields more than {limit} occurrences within {days} days; make them fewer.",
+    "{days} 天内超过 {limit} 次，请减少次数。",
+  ],
+  NO_SUCH_OCCURRENCE: [
+    "Is the original start of no occurrence of the series.",
+    "不是该系列中任何一次的原定开始时间。",
+  ],
   INVALID: ["Is not valid here.", "此处无效。"],
 } as const satisfies Record<string, readonly [en: string, zh: string]>;
 
