@@ -1,4 +1,4 @@
-/** What operators may do with a domain's messages; every SQL domain has a service with these actions. */
+/** What operators may do with a domain's messages; every domain that tells others something has a service with these actions. */
 import { Type as T } from "typebox";
 import { AnyEnvelope } from "./declare.ts";
 import type { Actions } from "./declare.ts";

@@ -11,7 +11,7 @@ export class SettingsError extends Error {
 }
 
 export const SQL_DOMAINS = ["users", "clubs", "applications"] as const;
-export const DOCUMENT_DOMAINS = ["notifications"] as const;
+export const DOCUMENT_DOMAINS = ["activities", "notifications"] as const;
 export type SqlDomain = (typeof SQL_DOMAINS)[number];
 export type DocumentDomain = (typeof DOCUMENT_DOMAINS)[number];
 
@@ -162,7 +162,10 @@ export function readSettings(env: Env): Settings {
     clubsReadUrls: list("CLUBS_DB_READ_URLS").map(
       (each) => url("CLUBS_DB_READ_URLS", ["mysql"], each) as string,
     ),
-    documentUrls: { notifications: documents("NOTIFICATIONS_DB_URL") },
+    documentUrls: {
+      activities: documents("ACTIVITIES_DB_URL"),
+      notifications: documents("NOTIFICATIONS_DB_URL"),
+    },
     queueUrl: addresses("QUEUE_URL", ["nats", "tls", "amqp", "amqps"]),
     elasticsearchUrl: url("ELASTICSEARCH_URL", ["http", "https"]),
     s3Url: url("S3_URL", ["http", "https"]),

@@ -18,8 +18,10 @@ import { describeSqliteError, sqlite, StoreInUseError } from "../lib/sqlite.ts";
 import { chosenStatus } from "../middlewares/idempotency.ts";
 import type { IdempotencyStore } from "../middlewares/idempotency.ts";
 import { closeKey, keysOf } from "./idempotency-keys.ts";
-import { Relay } from "./relay.ts";
 import { waitForMigrations } from "./migrated.ts";
+import type { Outbox } from "./outbox.ts";
+import { sqlOutbox } from "./outbox-sql.ts";
+import { Relay } from "./relay.ts";
 import { runtimeOf } from "./runtime.ts";
 
 /** Domains whose tables are sharded, and the column that the outbox is sharded by. */
@@ -27,6 +29,7 @@ const SHARD_KEYS: Partial<Record<SqlDomain, string>> = { users: "user_id" };
 
 export interface DatabaseMethods {
   db: Database;
+  outbox: Outbox;
   relay: Relay;
   idempotencyKeys: IdempotencyStore;
   /**
@@ -42,6 +45,7 @@ export interface DatabaseMethods {
 
 interface Shared {
   db: Database;
+  outbox: Outbox;
   relay: Relay;
   ready: Promise<void>;
   users: number;
@@ -55,6 +59,7 @@ export function database(domain: SqlDomain): Mixin<DatabaseMethods> {
     created(this: DatabaseMethods & { broker: ServiceBroker; logger: Logger }) {
       const own = acquire(this.broker, domain, this.logger);
       this.db = own.db;
+      this.outbox = own.outbox;
       this.relay = own.relay;
       this.idempotencyKeys = keysOf(own.db);
     },
@@ -126,11 +131,12 @@ function acquire(broker: ServiceBroker, domain: SqlDomain, log: Logger): Shared 
   const warn = (text: string, data: object): void => log.warn(text, { domain, ...data });
   const sequelize = connect(settings, domain, warn);
   const db = new Database(sequelize, SHARD_KEYS[domain] ?? null);
-  const relay = new Relay(broker, domain, db, log);
+  const outbox = sqlOutbox(db);
+  const relay = new Relay(broker, domain, outbox, log);
   const ready = prepare(settings, domain, sequelize, log, (reason) =>
     reason ? readiness.block(`${domain}-database`, reason) : readiness.clear(`${domain}-database`),
   );
-  const made = { db, relay, ready, users: 1 };
+  const made = { db, outbox, relay, ready, users: 1 };
   // Whoever waits for it meets the error; nobody may be waiting yet.
   ready.catch(() => undefined);
   ofBroker.set(domain, made);

@@ -1,6 +1,6 @@
 /**
- * The document store of a domain for its services, with the idempotency keys of their POSTs. Services of one domain
- * on one node share a store.
+ * The document store of a domain for its services, with the idempotency keys of their POSTs, and with an outbox where
+ * the domain tells others something. Services of one domain on one node share a store.
  */
 import path from "node:path";
 import type { Logger, ServiceBroker } from "moleculer";
@@ -14,16 +14,29 @@ import { explainStore } from "./database.ts";
 import type { DocumentKeys } from "./document-keys.ts";
 import { documentKeys } from "./document-keys.ts";
 import { waitForMigrations } from "./migrated.ts";
+import { documentOutbox } from "./outbox-documents.ts";
+import type { DocumentOutbox } from "./outbox-documents.ts";
+import { Relay } from "./relay.ts";
 import { runtimeOf } from "./runtime.ts";
 
 /** There from `started` on. */
-export interface DocumentsMethods {
+export interface StoreMethods {
   documents: DocumentStore;
   idempotencyKeys: DocumentKeys;
 }
 
+/** There from `started` on, for the services of a domain that tells others. */
+export interface DocumentsMethods extends StoreMethods {
+  /** After `outbox.tell` the relay is nudged. */
+  outbox: DocumentOutbox;
+  /** Started by the domain's queue service. */
+  relay: Relay;
+}
+
 interface Shared {
-  opened: Promise<DocumentsMethods>;
+  opened: Promise<StoreMethods>;
+  /** Made when the first service asks for it. */
+  telling: Promise<DocumentsMethods> | null;
   users: number;
   /** Nobody waits for it any more. */
   closed: boolean;
@@ -32,10 +45,18 @@ interface Shared {
 const shared = new WeakMap<ServiceBroker, Map<DocumentDomain, Shared>>();
 
 /** Gives a service the documents of its domain. What is wrong with the store is told in a SettingsError. */
-export function documents(domain: DocumentDomain): Mixin<DocumentsMethods> {
+export function documents(domain: DocumentDomain): Mixin<StoreMethods>;
+/** Also with an outbox and its relay. */
+export function documents(domain: DocumentDomain, options: { tells: true }): Mixin<DocumentsMethods>;
+export function documents(
+  domain: DocumentDomain,
+  { tells = false }: { tells?: boolean } = {},
+): Mixin<DocumentsMethods> {
   const mixin = {
-    async started(this: DocumentsMethods & { broker: ServiceBroker; logger: Logger }) {
-      Object.assign(this, await acquire(this.broker, domain, this.logger));
+    async started(this: StoreMethods & { broker: ServiceBroker; logger: Logger }) {
+      const own = acquire(this.broker, domain, this.logger);
+      if (tells) own.telling ??= telling(this.broker, domain, own.opened, this.logger);
+      Object.assign(this, await (own.telling ?? own.opened));
     },
     async stopped(this: { broker: ServiceBroker }) {
       await release(this.broker, domain);
@@ -49,18 +70,29 @@ export function documentsFile(settings: Settings, domain: DocumentDomain): strin
   return path.join(settings.dataDir, `${domain}.documents.sqlite`);
 }
 
-function acquire(broker: ServiceBroker, domain: DocumentDomain, log: Logger): Promise<DocumentsMethods> {
+function acquire(broker: ServiceBroker, domain: DocumentDomain, log: Logger): Shared {
   const ofBroker = shared.get(broker) ?? new Map<DocumentDomain, Shared>();
   shared.set(broker, ofBroker);
   const known = ofBroker.get(domain);
   if (known) {
     known.users++;
-    return known.opened;
+    return known;
   }
-  const own = { users: 1, closed: false } as Shared;
+  const own = { telling: null, users: 1, closed: false } as unknown as Shared;
   own.opened = open(broker, domain, log, () => own.closed);
   ofBroker.set(domain, own);
-  return own.opened;
+  return own;
+}
+
+async function telling(
+  broker: ServiceBroker,
+  domain: DocumentDomain,
+  opened: Promise<StoreMethods>,
+  log: Logger,
+): Promise<DocumentsMethods> {
+  const store = await opened;
+  const outbox = await documentOutbox(store.documents);
+  return { ...store, outbox, relay: new Relay(broker, domain, outbox, log) };
 }
 
 /** A service that failed before it had the store has nothing to give back. */
@@ -69,6 +101,8 @@ async function release(broker: ServiceBroker, domain: DocumentDomain): Promise<v
   if (!own || --own.users > 0) return;
   shared.get(broker)?.delete(domain);
   own.closed = true;
+  const told = await own.telling?.catch(() => null);
+  await told?.relay.stop();
   const opened = await own.opened.catch(() => null);
   await opened?.documents.close();
 }
@@ -78,7 +112,7 @@ async function open(
   domain: DocumentDomain,
   log: Logger,
   closed: () => boolean,
-): Promise<DocumentsMethods> {
+): Promise<StoreMethods> {
   const { settings } = runtimeOf(broker);
   const url = settings.documentUrls[domain];
   const documents = url

@@ -1,102 +1,91 @@
 /** A domain's queue service: runs the relay of its outbox and gives operators its messages and dead letters. */
-import type { Database } from "../lib/database.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Contract, Envelope } from "../lib/declare.ts";
 import { implement } from "../lib/implement.ts";
+import type { Mixin } from "../lib/implement.ts";
 import type { queueActions } from "../lib/queue-contract.ts";
-import type { SqlDomain } from "../lib/settings.ts";
+import type { DocumentDomain, SqlDomain } from "../lib/settings.ts";
 import { database } from "./database.ts";
-import { sweepQueue } from "./relay.ts";
+import { documents } from "./documents.ts";
+import type { DeadLetter, Outbox } from "./outbox.ts";
+import type { Relay } from "./relay.ts";
 import { consumersOf, runtimeOf } from "./runtime.ts";
-import { keepReceipt, takeBack } from "./taking-back.ts";
+import { takeBack } from "./taking-back.ts";
 import { sweeper } from "./sweeper.ts";
 
-interface DeadRow {
-  id: string;
-  type: string;
-  consumer: string;
-  envelope: string;
-  error: string;
-  attempts: number;
-  created_at: number;
+type QueueContract = Contract<string, typeof queueActions>;
+
+/** What the service has of its domain's store, of either kind. */
+interface Store {
+  outbox: Outbox;
+  relay: Relay;
 }
 
-const present = ({ id, type, consumer, error, attempts, created_at: createdAt }: DeadRow) => ({
-  id,
-  type,
-  consumer,
-  error,
-  attempts,
-  createdAt,
-});
+/** The service for the queue of a domain of SQL, by its contract. */
+export function queueService(domain: SqlDomain, contract: QueueContract) {
+  return serviceOn(database(domain), contract);
+}
 
-/** The service for the queue of `domain`, by its contract. */
-export function queueService(domain: SqlDomain, contract: Contract<string, typeof queueActions>) {
+/** The service for the queue of a domain of documents, by its contract. */
+export function documentQueueService(domain: DocumentDomain, contract: QueueContract) {
+  return serviceOn(documents(domain, { tells: true }), contract);
+}
+
+function serviceOn(store: Mixin<Store>, contract: QueueContract) {
   return implement(contract, {
-    mixins: [database(domain), sweeper()],
+    mixins: [store, sweeper()],
     actions: {
       async depth() {
-        const row = await this.db.primary.one<{ waiting: number; oldest: number | null }>(
-          "SELECT COUNT(*) AS waiting, MIN(created_at) AS oldest FROM outbox WHERE published_at IS NULL",
-        );
-        const dead = await this.db.primary.number("SELECT COUNT(*) AS n FROM dead_letters");
-        return { waiting: row?.waiting ?? 0, oldest: row?.oldest ?? null, dead };
+        return this.outbox.depth();
       },
       async dead(ctx) {
-        const rows = await this.db.primary.all<DeadRow>(
-          `SELECT * FROM dead_letters ORDER BY created_at LIMIT ${ctx.params.limit}`,
-        );
-        return rows.map(present);
+        return (await this.outbox.letters(ctx.params.limit)).map(present);
       },
       async inspect(ctx) {
-        const row = await this.db.primary.one<DeadRow>("SELECT * FROM dead_letters WHERE id = :id", {
-          id: ctx.params.id,
-        });
-        if (!row) throw new AppError("NOT_FOUND");
-        return { ...present(row), envelope: JSON.parse(row.envelope) as Record<string, unknown> };
+        const letter = await this.outbox.letter(ctx.params.id);
+        if (!letter) throw new AppError("NOT_FOUND");
+        return { ...present(letter), envelope: JSON.parse(letter.envelope) as Record<string, unknown> };
       },
       async again(ctx) {
         const { envelope, consumer } = ctx.params;
         const all = consumersOf(runtimeOf(this.broker).contracts, envelope.type);
         const others = all.filter((each) => each !== consumer);
-        await takeBack(this.db, ctx.params, others, this.logger);
+        await takeBack(this.outbox, ctx.params, others, this.logger);
         this.relay.nudge();
       },
       async receipt(ctx) {
-        await keepReceipt(this.db, ctx.params);
+        await this.outbox.receipt(ctx.params.id, ctx.params.consumer);
       },
       async replay(ctx) {
         const { id } = ctx.params;
-        const rows = await this.db.primary.all<DeadRow>(
-          `SELECT * FROM dead_letters${id ? " WHERE id = :id" : ""}`,
-          { ...(id && { id }) },
-        );
+        const one = id ? await this.outbox.letter(id) : null;
+        const letters = id ? [one].filter((each) => each !== null) : await this.outbox.letters();
         const { contracts } = runtimeOf(this.broker);
-        for (const row of rows) await replay(this.db, row, consumersOf(contracts, row.type));
+        for (const letter of letters) await replay(this.outbox, letter, consumersOf(contracts, letter.type));
         this.relay.nudge();
-        return { replayed: rows.length };
+        return { replayed: letters.length };
       },
     },
     async started() {
       this.relay.start();
-      this.every(3_600_000, () => sweepQueue(this.db, Date.now()));
+      this.every(3_600_000, () => this.outbox.sweep(Date.now()));
     },
   });
 }
 
+function present({ id, type, consumer, error, attempts, createdAt }: DeadLetter) {
+  return { id, type, consumer, error, attempts, createdAt };
+}
+
 /** The consumer is called again with the same message: what it has done already it will not do twice. */
-async function replay(db: Database, row: DeadRow, consumers: string[]): Promise<void> {
-  const id = row.id.split(":")[0] as string;
-  await db.transaction(async (tx) => {
-    const known = await tx.one<{ done: string }>("SELECT done FROM outbox WHERE id = :id", { id });
-    const others = known ? (JSON.parse(known.done) as string[]) : consumers;
-    const done = JSON.stringify(others.filter((consumer) => consumer !== row.consumer));
-    if (known)
-      await tx.run(
-        "UPDATE outbox SET done = :done, attempts = 0, due_at = :now, published_at = NULL WHERE id = :id",
-        { id, done, now: Date.now() },
-      );
-    else await tx.requeue(JSON.parse(row.envelope) as Envelope, done);
-    await tx.run("DELETE FROM dead_letters WHERE id = :dead", { dead: row.id });
-  });
+async function replay(outbox: Outbox, letter: DeadLetter, consumers: string[]): Promise<void> {
+  await outbox.putBack(
+    JSON.parse(letter.envelope) as Envelope,
+    (known) => ({
+      done: (known?.done ?? consumers).filter((consumer) => consumer !== letter.consumer),
+      attempts: 0,
+      dueAt: Date.now(),
+    }),
+    letter.id,
+  );
 }

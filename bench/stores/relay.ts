@@ -6,6 +6,7 @@ import { Database, mysqlOptions } from "../../lib/database.ts";
 import { newId } from "../../lib/ids.ts";
 import { Migrations } from "../../lib/migrations.ts";
 import { openQueue } from "../../lib/queue/index.ts";
+import { sqlOutbox } from "../../mixins/outbox-sql.ts";
 import { Publisher } from "../../mixins/publishing.ts";
 import { startMariadb } from "../../test/support/servers/index.ts";
 import { startNatsCluster } from "../../test/support/servers/nats-cluster.ts";
@@ -26,7 +27,7 @@ export async function measureRelay(rounds: number, tell: (text: string) => void)
   const queue = await openQueue(nats.url, { namespace, topology, tell });
   const connection = await connect({ servers: nats.nodes.map(({ port }) => `127.0.0.1:${port}`) });
   const client = connection.jetstream();
-  const publisher = new Publisher(queue, "clubs", db);
+  const publisher = new Publisher(queue, "clubs", sqlOutbox(db));
   const results = ["JetStream's client alone", "the relay, from the outbox"].map((name): Result => ({
     name,
     rounds: [],

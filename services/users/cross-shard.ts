@@ -38,7 +38,7 @@ export const CROSS_SHARD: readonly { why: string; begins: string }[] = [
     why: "sweeper",
     begins: begins.slice(0, begins.indexOf(" :")),
   })),
-  // mixins/relay.ts and mixins/queue.ts
+  // mixins/outbox-sql.ts
   { why: "relay", begins: "SELECT id FROM outbox WHERE published_at IS NULL" },
   {
     why: "relay",

@@ -4,6 +4,7 @@ import { Database, mysqlOptions } from "../../lib/database.ts";
 import { newId } from "../../lib/ids.ts";
 import { Migrations } from "../../lib/migrations.ts";
 import { openQueue } from "../../lib/queue/index.ts";
+import { sqlOutbox } from "../../mixins/outbox-sql.ts";
 import { Publisher } from "../../mixins/publishing.ts";
 import { eventually } from "../support/eventually.ts";
 import { queueSuite } from "../support/queue-suite.ts";
@@ -41,7 +42,7 @@ describeWith(["rabbitmq", "mariadb"], "a broker that dies with what it has confi
     await tellMany(db, MESSAGES);
     const topology = new Map([["taker", ["clubs.updated"]]]);
     const queue = await openQueue(server.url, { namespace: `n${newId()}`, topology, tell: () => undefined });
-    const publisher = new Publisher(queue, "clubs", db);
+    const publisher = new Publisher(queue, "clubs", sqlOutbox(db));
     const allPublished = () =>
       eventually(async () => {
         await publisher.drain(() => false);
