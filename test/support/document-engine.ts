@@ -6,11 +6,13 @@ import type { DocumentStore } from "../../lib/documents.ts";
 export interface Engine {
   /** Everything is in this process: what closing, opening and a change of many documents promise beyond MongoDB. */
   embedded: boolean;
+  /** The server's, or null. */
+  url: string | null;
   /** Opens the store of that file; the same file is the same data. */
   open(file: string): Promise<DocumentStore>;
 }
 
-export const engine: { current: Engine } = { current: { embedded: true, open: openDocuments } };
+export const engine: { current: Engine } = { current: { embedded: true, url: null, open: openDocuments } };
 
 /** @param url of the server */
 export async function mongoEngine(url: string): Promise<Engine> {
@@ -18,6 +20,7 @@ export async function mongoEngine(url: string): Promise<Engine> {
   const { indexMaker } = await import("../../lib/documents/migrations.ts");
   return {
     embedded: false,
+    url,
     async open(file) {
       const name = `t${createHash("sha256").update(file).digest("hex").slice(0, 20)}`;
       const store = openMongo(`${url}/${name}`);
