@@ -5,7 +5,7 @@
 import { first, take } from "./recurrence/lazy.ts";
 import { withOverride } from "./recurrence/overrides.ts";
 import { isRule, parseRule } from "./recurrence/rule.ts";
-import { lastStart, seriesOf, startsBetween } from "./recurrence/series.ts";
+import { lastStart, seriesOf, startsBetween, textOf } from "./recurrence/series.ts";
 import type { Series } from "./recurrence/series.ts";
 
 export { checkSchedule, MAX_EXCEPTIONS } from "./recurrence/check.ts";
@@ -123,6 +123,17 @@ export function spanOf(schedule: Schedule): { first: number; last: number | null
 /** The first occurrence, in order of start, that ends after `at`. */
 export function nextOccurrence(schedule: Schedule, at: number): Occurrence | null {
   return first(occurrences(schedule, at, Infinity));
+}
+
+/**
+ * A series as other calendars read it, which take DTSTART for an occurrence: the first original start, whether or not it
+ * is an exdate, and the rule with UNTIL in UTC. Null for what is no series, or an empty one.
+ */
+export function seriesOfCalendar(schedule: Schedule): { firstStart: number; rrule: string } | null {
+  if (schedule.recurrence === null) return null;
+  const { series } = planOf(schedule);
+  const firstStart = first(startsBetween(series, -Infinity, Infinity));
+  return firstStart === null ? null : { firstStart, rrule: textOf(schedule.recurrence.rrule, series) };
 }
 
 function lastEnd(schedule: Schedule): number | null {

@@ -3,6 +3,8 @@
  * the clock on the wall would stand for if it were in UTC.
  */
 
+import { floor } from "./recurrence/days.ts";
+
 const SECOND = 1000;
 const DAY = 86_400 * SECOND;
 /** Offsets are looked up for so long a time at once. */
@@ -52,7 +54,7 @@ export function instantOf(timezone: string, wall: number): number {
 
 /** Milliseconds that `timezone` is ahead of UTC at `instant`. */
 export function offsetAt(timezone: string, instant: number): number {
-  const { starts, offsets } = stretchAt(known(timezone), Math.floor(instant / STRETCH));
+  const { starts, offsets } = stretchAt(known(timezone), floor(instant / STRETCH));
   let last = starts.length - 1;
   while (last > 0 && (starts[last] as number) > instant) last -= 1;
   return offsets[last] as number;
@@ -114,7 +116,7 @@ function lookUp(zone: Zone, from: number): Stretch {
 function changeWithin(zone: Zone, before: number, after: number, offset: number): number {
   let [low, high] = [before / SECOND, after / SECOND];
   while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2);
+    const middle = floor((low + high) / 2);
     if (askOffset(zone, middle * SECOND) === offset) high = middle;
     else low = middle;
   }

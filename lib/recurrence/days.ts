@@ -2,6 +2,9 @@
 
 export const DAY = 86_400_000;
 
+/** By a name of its own, since tests run where each look at a global costs a hundred times as much. */
+export const { floor } = Math;
+
 export interface Civil {
   year: number;
   month: number;
@@ -16,14 +19,12 @@ export const ERA = 146_097;
 /** https://howardhinnant.github.io/date_algorithms.html#civil_from_days */
 export function civilOf(number: number): Civil {
   const shifted = number + 719_468;
-  const era = Math.floor(shifted / ERA);
+  const era = floor(shifted / ERA);
   const ofEra = shifted - era * ERA;
-  const years = Math.floor(
-    (ofEra - Math.floor(ofEra / 1460) + Math.floor(ofEra / 36_524) - Math.floor(ofEra / 146_096)) / 365,
-  );
-  const ofYear = ofEra - (365 * years + Math.floor(years / 4) - Math.floor(years / 100));
-  const march = Math.floor((5 * ofYear + 2) / 153);
-  const day = ofYear - Math.floor((153 * march + 2) / 5) + 1;
+  const years = floor((ofEra - floor(ofEra / 1460) + floor(ofEra / 36_524) - floor(ofEra / 146_096)) / 365);
+  const ofYear = ofEra - (365 * years + floor(years / 4) - floor(years / 100));
+  const march = floor((5 * ofYear + 2) / 153);
+  const day = ofYear - floor((153 * march + 2) / 5) + 1;
   const month = march < 10 ? march + 3 : march - 9;
   return { year: years + era * 400 + (month <= 2 ? 1 : 0), month, day };
 }
@@ -35,7 +36,7 @@ export function isLeap(year: number): boolean {
 /** Of January 1. */
 export function firstOfYear(year: number): number {
   const past = year - 1;
-  return past * 365 + Math.floor(past / 4) - Math.floor(past / 100) + Math.floor(past / 400) - 719_162;
+  return past * 365 + floor(past / 4) - floor(past / 100) + floor(past / 400) - 719_162;
 }
 
 /** Of the first of `month`, which may be 13. */

@@ -2,7 +2,7 @@
  * A rule on the wall clock: which wall times each of its periods (days, weeks, months or years) holds. Any period can be
  * asked for by itself, so that a far one costs no more than the first.
  */
-import { civilOf, DAY, ERA, firstOfMonth, firstOfYear, isLeap, modulo, weekdayOf } from "./days.ts";
+import { civilOf, DAY, ERA, firstOfMonth, firstOfYear, isLeap, modulo, weekdayOf, floor } from "./days.ts";
 import type { Rule, Weekday } from "./rule.ts";
 
 /** A rule together with the start that it takes its missing parts from. */
@@ -48,7 +48,7 @@ export function patternOf(given: Rule, anchor: number): Pattern {
     rule,
     anchor,
     origin: 0,
-    times: timesOf(rule),
+    times: timesOf(rule, modulo(anchor, 1000)),
     months: rule.months.length === 0 ? -1 : bits(rule.months),
     weekdays: rule.weekdays.length === 0 ? -1 : bits(plain.map(({ weekday }) => weekday)),
     nths: new Set(rule.weekdays.filter(({ nth }) => nth !== 0).map(nthKey)),
@@ -57,7 +57,7 @@ export function patternOf(given: Rule, anchor: number): Pattern {
     monthDays: new Set(rule.monthDays),
     leastPosition: Math.min(...rule.positions.map(Math.abs)),
   };
-  return { ...pattern, origin: unitOf(rule, Math.floor(anchor / DAY)) };
+  return { ...pattern, origin: unitOf(rule, floor(anchor / DAY)) };
 }
 
 function nthKey({ weekday, nth }: Weekday): number {
@@ -71,14 +71,14 @@ export function timesADay({ hours, minutes, seconds }: Rule): number {
 
 /** "Information not contained in the rule" is "derived from DTSTART" (RFC 5545, 3.3.10). */
 function completed(rule: Rule, anchor: number): Rule {
-  const { year: _, month, day } = civilOf(Math.floor(anchor / DAY));
-  const second = Math.floor(modulo(anchor, DAY) / 1000);
+  const { year: _, month, day } = civilOf(floor(anchor / DAY));
+  const second = floor(modulo(anchor, DAY) / 1000);
   const clock = {
-    hours: rule.hours.length > 0 ? rule.hours : [Math.floor(second / 3600)],
-    minutes: rule.minutes.length > 0 ? rule.minutes : [Math.floor(second / 60) % 60],
+    hours: rule.hours.length > 0 ? rule.hours : [floor(second / 3600)],
+    minutes: rule.minutes.length > 0 ? rule.minutes : [floor(second / 60) % 60],
     seconds: rule.seconds.length > 0 ? rule.seconds : [second % 60],
   };
-  return { ...rule, ...clock, ...missingDays(rule, month, day, weekdayOf(Math.floor(anchor / DAY))) };
+  return { ...rule, ...clock, ...missingDays(rule, month, day, weekdayOf(floor(anchor / DAY))) };
 }
 
 function missingDays(rule: Rule, month: number, day: number, weekday: number): Partial<Rule> {
@@ -89,9 +89,12 @@ function missingDays(rule: Rule, month: number, day: number, weekday: number): P
   return { months: [month], monthDays: [day] };
 }
 
-function timesOf({ hours, minutes, seconds }: Rule): number[] {
+/** Rules know whole seconds; what the start has beyond them, all have. */
+function timesOf({ hours, minutes, seconds }: Rule, beyond: number): number[] {
   return hours.flatMap((hour) =>
-    minutes.flatMap((minute) => seconds.map((second) => ((hour * 60 + minute) * 60 + second) * 1000)),
+    minutes.flatMap((minute) =>
+      seconds.map((second) => ((hour * 60 + minute) * 60 + second) * 1000 + beyond),
+    ),
   );
 }
 
@@ -101,14 +104,14 @@ function bits(values: number[]): number {
 
 function unitOf({ frequency, weekStart }: Rule, day: number): number {
   if (frequency === "DAILY") return day;
-  if (frequency === "WEEKLY") return Math.floor((day + 3 - weekStart) / 7);
+  if (frequency === "WEEKLY") return floor((day + 3 - weekStart) / 7);
   const { year, month } = civilOf(day);
   return frequency === "MONTHLY" ? year * 12 + month - 1 : year;
 }
 
 /** The index of the last period that begins at or before `wall`; 0 is that of the start. */
 export function periodAt({ rule, origin }: Pattern, wall: number): number {
-  return Math.max(0, Math.floor((unitOf(rule, Math.floor(wall / DAY)) - origin) / rule.interval));
+  return Math.max(0, floor((unitOf(rule, floor(wall / DAY)) - origin) / rule.interval));
 }
 
 /** When the period begins on the wall. */
@@ -119,9 +122,7 @@ export function beginOf({ rule, origin }: Pattern, period: number): number {
 function firstDayOf({ frequency, weekStart }: Rule, unit: number): number {
   if (frequency === "DAILY") return unit;
   if (frequency === "WEEKLY") return unit * 7 - 3 + weekStart;
-  return frequency === "YEARLY"
-    ? firstOfYear(unit)
-    : firstOfMonth(Math.floor(unit / 12), modulo(unit, 12) + 1);
+  return frequency === "YEARLY" ? firstOfYear(unit) : firstOfMonth(floor(unit / 12), modulo(unit, 12) + 1);
 }
 
 /** After so many periods without a time there never is one: the calendar has repeated. */
@@ -155,7 +156,7 @@ function positioned({ rule, times, leastPosition }: Pattern, days: number[]): nu
   return [...new Set(indexes)]
     .toSorted((a, b) => a - b)
     .map((index) => {
-      const day = days[Math.floor(index / times.length)] as number;
+      const day = days[floor(index / times.length)] as number;
       return day * DAY + (times[index % times.length] as number);
     });
 }
@@ -164,7 +165,7 @@ function daysIn(pattern: Pattern, period: number): number[] {
   const { rule, origin } = pattern;
   const unit = origin + period * rule.interval;
   if (rule.frequency === "YEARLY") return daysOfYear(pattern, unit);
-  if (rule.frequency === "MONTHLY") return daysOfMonth(pattern, Math.floor(unit / 12), modulo(unit, 12) + 1);
+  if (rule.frequency === "MONTHLY") return daysOfMonth(pattern, floor(unit / 12), modulo(unit, 12) + 1);
   return daysFrom(pattern, firstDayOf(rule, unit), rule.frequency === "WEEKLY" ? 7 : 1);
 }
 
@@ -219,8 +220,8 @@ function isWeekday({ weekdays, nths }: Pattern, { number, from, length }: Place)
   const weekday = weekdayOf(number);
   if (((weekdays >> weekday) & 1) === 1) return true;
   if (nths.size === 0) return false;
-  const forward = Math.floor((number - from) / 7) + 1;
-  const backward = -Math.floor((from + length - 1 - number) / 7) - 1;
+  const forward = floor((number - from) / 7) + 1;
+  const backward = -floor((from + length - 1 - number) / 7) - 1;
   return nths.has(nthKey({ weekday, nth: forward })) || nths.has(nthKey({ weekday, nth: backward }));
 }
 
@@ -236,7 +237,7 @@ function isInYear(pattern: Pattern, { number, year }: Place): boolean {
 /** A day around New Year may be in a week of the year before or after; it still counts in its own year's period. */
 function isInWeek({ weekNumbers, rule: { weekStart } }: Pattern, number: number, year: number): boolean {
   const own = [year + 1, year, year - 1].find((each) => firstWeek(each, weekStart) <= number) as number;
-  const week = Math.floor((number - firstWeek(own, weekStart)) / 7) + 1;
+  const week = floor((number - firstWeek(own, weekStart)) / 7) + 1;
   const weeks = (firstWeek(own + 1, weekStart) - firstWeek(own, weekStart)) / 7;
   return weekNumbers.has(week) || weekNumbers.has(week - weeks - 1);
 }

@@ -26,9 +26,17 @@ export function seriesOf(rule: Rule, startsAt: number, timezone: string): Series
   const series = { pattern, timezone, startsAt, lastInstant: Infinity, lastWall: HORIZON, endless };
   if (rule.count !== null) return { ...series, lastWall: countedOut(pattern, rule.count) };
   if (rule.until === null) return series;
-  const lastInstant = "day" in rule.until ? endOfDay(timezone, rule.until.day) : rule.until.instant;
+  const lastInstant = "day" in rule.until ? endOfDay(timezone, rule.until.day) : rule.until.instant + 999;
   const lastWall = Math.min(HORIZON, wallOf(timezone, lastInstant) + LONGEST_SHIFT);
   return { ...series, lastInstant, lastWall };
+}
+
+/** RRULE as other calendars read it: upper case, and UNTIL in UTC, since with a zone it may be no date. */
+export function textOf(rrule: string, { lastInstant }: Series): string {
+  const text = rrule.toUpperCase();
+  if (lastInstant === Infinity) return text;
+  const until = new Date(lastInstant).toISOString().slice(0, 19).replace(/[-:]/g, "");
+  return text.replace(/UNTIL=[^;]*/, `UNTIL=${until}Z`);
 }
 
 /** On a day that the clock skips, before the next begins. */
