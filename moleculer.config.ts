@@ -22,6 +22,7 @@ import { health } from "./middlewares/health.ts";
 import { idempotency } from "./middlewares/idempotency.ts";
 import { loggerOf } from "./middlewares/logger.ts";
 import { metrics } from "./middlewares/metrics.ts";
+import { registerOwners } from "./middlewares/owners.ts";
 import { Nats } from "./middlewares/nats.ts";
 import { passport } from "./middlewares/passport.ts";
 import { timeout } from "./middlewares/timeout.ts";
@@ -36,6 +37,8 @@ export const DOMAINS = readdirSync(path.join(import.meta.dirname, "services"), {
   .filter((entry) => entry.isDirectory())
   .map((entry) => entry.name)
   .toSorted();
+
+registerOwners();
 
 /** Options of a broker; `middlewares` is listed by hand, the first is innermost. */
 export function brokerOptions(runtime: Runtime): BrokerOptions {
@@ -53,7 +56,8 @@ export function brokerOptions(runtime: Runtime): BrokerOptions {
           ? "Local"
           : new PatientEtcd3(settings.discoverer.replace("etcd3://", "http://")),
       strategy: TrustingRoundRobin,
-      preferLocal: true,
+      // The strategies see to it: one prefers this node, the other must not.
+      preferLocal: false,
       stopDelay: 200,
     },
     heartbeatInterval: 1,

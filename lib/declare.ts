@@ -65,6 +65,14 @@ export interface ActionContract {
   timeout?: number;
   /** The handler needs the caller's address and device. */
   client?: true;
+  /** The param that names a thing whose calls all go to one node, its owner (middlewares/owners.ts). */
+  owner?: string;
+  /** A change that may be repeated without harm, so that another node is tried when one does not answer. */
+  repeatable?: true;
+  /** How many calls a node has in work at once before the others wait; default 200. */
+  bulkhead?: number;
+  /** Thousands may come at one moment: the gateway takes as many as are decided in time and tells the others when to come. */
+  rush?: true;
   /** Media type of an answer that is not JSON. */
   produces?: string;
 }

@@ -256,6 +256,56 @@ export const CATALOG = {
     ["A comment is needed", "Say why in `comment`."],
     ["需要说明", "请在 comment 中说明原因。"],
   ),
+  // Activities
+  ACTIVITY_FULL: entry(
+    409,
+    [
+      "The activity is full",
+      "All places are taken, and there is no waitlist. Look again later: places may be given up.",
+    ],
+    ["名额已满", "名额已满且没有候补名单，可稍后再看是否有人取消。"],
+  ),
+  SIGN_UP_CLOSED: entry(
+    409,
+    [
+      "Sign-up is not open",
+      "It has not opened yet, is over, or the activity was cancelled. The activity says when sign-up opens and closes.",
+    ],
+    ["报名未开放", "报名尚未开始、已结束，或活动已取消，开放时间见活动详情。"],
+  ),
+  MEMBERS_ONLY: entry(
+    403,
+    ["For members only", "Only members of the club may sign up. Apply to the club first."],
+    ["仅限社团成员", "仅社团成员可报名，请先申请加入社团。"],
+  ),
+  HAS_SIGN_UPS: entry(
+    409,
+    [
+      "People are signed up",
+      "People are signed up for occurrences that would get another name. Move single ones by `overrides`, or cancel.",
+    ],
+    ["已有人报名", "已有人报名后续场次，不能更改重复规则；请用 overrides 调整单次，或取消活动。"],
+  ),
+  ACTIVITY_OVER: entry(
+    409,
+    ["The activity is over", "It was cancelled or has ended. Plan another one."],
+    ["活动已结束", "活动已取消或已结束，请另行创建。"],
+  ),
+  INVALID_CODE: entry(
+    422,
+    ["Code not valid", "The code is expired or wrong. Scan the one that is shown at the door now."],
+    ["签到码无效", "签到码已过期或不正确，请扫描现场当前显示的签到码。"],
+  ),
+  NOT_CONFIRMED: entry(
+    403,
+    ["No confirmed place", "Only who has a confirmed place can check in. Sign up first, or ask an officer."],
+    ["没有已确认的名额", "只有已确认报名的人可以签到，请先报名或联系干事。"],
+  ),
+  CHECK_IN_CLOSED: entry(
+    409,
+    ["Check-in is not open", "Check-in is open from 60 minutes before the start until the end."],
+    ["签到未开放", "签到时间为开始前 60 分钟至活动结束。"],
+  ),
 } as const satisfies Record<string, Entry>;
 
 export type Code = keyof typeof CATALOG;
@@ -314,6 +364,13 @@ export const FIELD_CODES = {
   NO_SUCH_OCCURRENCE: [
     "Is the original start of no occurrence of the series.",
     "不是该系列中任何一次的原定开始时间。",
+  ],
+  AFTER_END: ["Must not be after `endsAt`; close sign-up earlier.", "不能晚于 endsAt，请提前截止时间。"],
+  NOT_AFTER_FROM: ["Must be after `from`.", "须晚于 from。"],
+  WINDOW_TOO_LONG: ["Must be at most 366 days after `from`.", "与 from 相距不能超过 366 天。"],
+  OPENS_AFTER_CLOSING: [
+    "Must be before sign-up closes (`signUpClosesAt`, else the start).",
+    "须早于报名截止时间（signUpClosesAt，未填则为开始时间）。",
   ],
   INVALID: ["Is not valid here.", "此处无效。"],
 } as const satisfies Record<string, readonly [en: string, zh: string]>;

@@ -128,10 +128,15 @@ function optionsOf(action: ActionContract): object {
   return {
     visibility: action.rest ? "published" : "public",
     timeout: action.timeout ?? (isSafe(action) ? 2_000 : 10_000),
-    retryPolicy: { enabled: isSafe(action) },
+    retryPolicy: { enabled: isSafe(action) || action.repeatable === true },
+    ...(action.owner && { strategy: OWNERS, strategyOptions: { key: action.owner } }),
+    ...(action.bulkhead && { bulkhead: { concurrency: action.bulkhead } }),
     ...(action.cache && { cache: { ttl: action.cache.ttl, keys: action.cache.keys } }),
   };
 }
+
+/** The strategy by which calls find the owner of what they are about; registered by middlewares/owners.ts. */
+export const OWNERS = "Owners";
 
 /** The caller; only where the access rule demands one. */
 export function userOf(ctx: { locals: Locals }): string {

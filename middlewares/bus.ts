@@ -20,9 +20,16 @@ function suspectsOf(broker: ServiceBroker): Set<string> {
   return known;
 }
 
-/** Round robin that passes over suspects while there is anybody else. */
+/** Whether a node has let a call time out and was not heard of since. */
+export function isSuspect(broker: ServiceBroker, node: string): boolean {
+  return suspects.get(broker)?.has(node) === true;
+}
+
+/** This node itself where it can; else round robin that passes over suspects while there is anybody else. */
 export class TrustingRoundRobin extends Strategies.RoundRobin {
   override select<E extends Endpoint>(list: E[]): E {
+    const own = list.find(({ id }) => id === this.broker.nodeID);
+    if (own) return own;
     const doubted = suspectsOf(this.broker);
     const trusted = doubted.size === 0 ? list : list.filter(({ id }) => !doubted.has(id));
     return super.select(trusted.length > 0 ? trusted : list) as E;

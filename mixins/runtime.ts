@@ -1,4 +1,5 @@
 /** What belongs to a whole node rather than to a service: settings, contracts, health, metrics, keys. */
+import { isIPv6 } from "node:net";
 import type { ServiceBroker } from "moleculer";
 import type { Registry } from "prom-client";
 import type { ActionContract } from "../lib/declare.ts";
@@ -65,4 +66,11 @@ export function runtimeOf(broker: ServiceBroker): Runtime {
 /** Full names of the actions that consume messages of `type`. */
 export function consumersOf(contracts: Runtime["contracts"], type: string): string[] {
   return [...contracts].filter(([, action]) => action.consumes?.includes(type)).map(([name]) => name);
+}
+
+/** The address of the public gateway for whoever reads a mail or a feed. */
+export function gatewayUrl({ settings, ports }: Runtime): string {
+  if (settings.publicUrl) return settings.publicUrl;
+  const host = ["0.0.0.0", "::"].includes(settings.host) ? "localhost" : settings.host;
+  return `http://${isIPv6(host) ? `[${host}]` : host}:${ports.get("api") ?? settings.port}`;
 }

@@ -1,5 +1,9 @@
 /** Every contract, for gateways, tests and the types of calls. */
 import type { ActionContract, Contract } from "../lib/declare.ts";
+import { activities, activityMessages } from "./activities/activities.contract.ts";
+import { calendar } from "./activities/calendar.contract.ts";
+import { participations } from "./activities/participations.contract.ts";
+import { reminders } from "./activities/reminders.contract.ts";
 import {
   applicationMessages,
   applications,
@@ -9,7 +13,7 @@ import {
 import { clubMessages, clubs } from "./clubs/clubs.contract.ts";
 import { favorites, members } from "./clubs/members.contract.ts";
 import { mail, notifications } from "./notifications/notifications.contract.ts";
-import { applicationsQueue, clubsQueue, usersQueue } from "./queues.contract.ts";
+import { activitiesQueue, applicationsQueue, clubsQueue, usersQueue } from "./queues.contract.ts";
 import { search } from "./search/search.contract.ts";
 import { auth, sessions } from "./users/auth.contract.ts";
 import { userMessages, users } from "./users/users.contract.ts";
@@ -29,6 +33,11 @@ const byName = {
   usersQueue,
   clubsQueue,
   applicationsQueue,
+  activities,
+  participations,
+  calendar,
+  reminders,
+  activitiesQueue,
 };
 
 declare module "../lib/declare.ts" {
@@ -47,6 +56,11 @@ declare module "../lib/declare.ts" {
     usersQueue: typeof usersQueue;
     clubsQueue: typeof clubsQueue;
     applicationsQueue: typeof applicationsQueue;
+    activities: typeof activities;
+    participations: typeof participations;
+    calendar: typeof calendar;
+    reminders: typeof reminders;
+    activitiesQueue: typeof activitiesQueue;
   }
 }
 
@@ -60,4 +74,10 @@ export const actionContracts: ReadonlyMap<string, ActionContract> = new Map(
 );
 
 /** The durable messages of all domains: type → shape of `data`. */
-export const messages = { ...userMessages, ...clubMessages, ...applicationMessages, ...reviewMessages };
+export const messages = {
+  ...userMessages,
+  ...clubMessages,
+  ...applicationMessages,
+  ...reviewMessages,
+  ...activityMessages,
+};

@@ -26,6 +26,10 @@ export async function admit(exchange: Exchange, operation: Operation): Promise<v
   exchange.passport = token;
   if (user !== null && !operation.contract.authLimit) countUser(exchange, limits.user, user);
   if (!overload.admits(operation.priority)) throw new AppError("OVERLOADED", { retryAfter: retryAfter() });
+  if (operation.lane && !exchange.over) {
+    operation.lane.enter();
+    exchange.lane = operation.lane;
+  }
 }
 
 /** The token of `Authorization: Bearer`, which may be empty; null without one. */

@@ -6,6 +6,7 @@ import type { Language } from "../../lib/declare.ts";
 import type { Address } from "./address.ts";
 import { addCors } from "./cors.ts";
 import type { Gateway } from "./gateway.ts";
+import type { Lane } from "./lane.ts";
 import { languageOf } from "./language.ts";
 import type { Operation } from "./routes.ts";
 
@@ -36,6 +37,10 @@ export class Exchange {
   /** The caller and their token, once it is verified. */
   user: string | null = null;
   passport: string | null = null;
+  /** Where it stands in line, on a route that has one. */
+  lane: Lane | null = null;
+  /** Answered, or given up by the client. */
+  over = false;
   /** Of the body that was sent. */
   bytes = 0;
 

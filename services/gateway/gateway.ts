@@ -83,6 +83,8 @@ export class Gateway {
 
   end(exchange: Exchange): void {
     this.overload.inFlight -= 1;
+    exchange.over = true;
+    exchange.lane?.leave();
     this.#recorder.record(exchange);
   }
 

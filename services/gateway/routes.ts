@@ -5,6 +5,7 @@ import { routeOf, statusOf } from "../../lib/declare.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { Runtime } from "../../mixins/runtime.ts";
 import type { Exchange } from "./exchange.ts";
+import { Lane } from "./lane.ts";
 import { formOf } from "./params.ts";
 import type { Form } from "./params.ts";
 import type { Priority } from "./overload.ts";
@@ -23,6 +24,8 @@ export interface Operation {
   status: number;
   needsUser: boolean;
   priority: Priority;
+  /** Of a route that thousands may call at one moment. */
+  lane: Lane | null;
   form: Form;
   /** A creation whose result has an address of its own: this path and its id. */
   locates: boolean;
@@ -109,6 +112,7 @@ function operationOf(action: string, contract: ActionContract, labels: Set<strin
     status: statusOf(contract),
     needsUser: access !== "any" && !(typeof access === "object" && access.anonymous),
     priority: contract.priority ?? "normal",
+    lane: contract.rush ? new Lane() : null,
     form: formOf(contract),
     locates: method === "POST" && labels.has(`GET ${path}/:id`),
     route: null,

@@ -1,4 +1,3 @@
-import { isIPv6 } from "node:net";
 import type { Collection } from "../../lib/documents.ts";
 import { AppError } from "../../lib/errors.ts";
 import { implement } from "../../lib/implement.ts";
@@ -7,8 +6,7 @@ import { createMailer } from "../../lib/mail.ts";
 import type { Mailer } from "../../lib/mail.ts";
 import { SettingsError } from "../../lib/settings.ts";
 import { documents } from "../../mixins/documents.ts";
-import { runtimeOf } from "../../mixins/runtime.ts";
-import type { Runtime } from "../../mixins/runtime.ts";
+import { gatewayUrl, runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
 import { mailOf } from "./mails.ts";
 import { mail } from "./notifications.contract.ts";
@@ -111,11 +109,4 @@ export default implement(mail, {
 /** The server will never take this mail (RFC 5321, 4.2.1): the address does not exist, say. */
 function isFinal(code: string | undefined, responseCode: number | undefined): boolean {
   return (responseCode ?? 0) >= 500 && (code === "EENVELOPE" || code === "EMESSAGE");
-}
-
-/** The address of the public gateway for whoever reads a mail. */
-function gatewayUrl({ settings, ports }: Runtime): string {
-  if (settings.publicUrl) return settings.publicUrl;
-  const host = ["0.0.0.0", "::"].includes(settings.host) ? "localhost" : settings.host;
-  return `http://${isIPv6(host) ? `[${host}]` : host}:${ports.get("api") ?? settings.port}`;
 }

@@ -1,0 +1,41 @@
+/** Spreads those who are refused for want of time over the seconds in which they can be served. */
+export class Slots {
+  /** How many are served in a second, by what was seen. */
+  #rate: number;
+  readonly #now: () => number;
+  /** When the last of those who were refused is to come (milliseconds). */
+  #last = 0;
+  #second = 0;
+  #served = 0;
+
+  /** @param rate how many a second to begin with @param now milliseconds */
+  constructor(rate: number, now: () => number = () => performance.now()) {
+    this.#rate = rate;
+    this.#now = now;
+  }
+
+  get rate(): number {
+    return this.#rate;
+  }
+
+  /** One was served. @param busy whether others were waiting, so that the pace says what can be done */
+  served(busy: boolean): void {
+    const now = this.#now();
+    if (now - this.#second >= 1_000) {
+      const pace = (this.#served * 1_000) / (now - this.#second);
+      // A second in which few asked says nothing about how many could have been served.
+      if (pace > this.#rate) this.#rate = pace;
+      else if (busy && now - this.#second < 2_000) this.#rate += (pace - this.#rate) / 2;
+      this.#second = now;
+      this.#served = 0;
+    }
+    this.#served += 1;
+  }
+
+  /** Seconds after which the next one who is refused shall come: each gets a time of their own, in turn. */
+  next(): number {
+    const now = this.#now();
+    this.#last = Math.max(now + 1_000, this.#last) + 1_000 / Math.max(1, this.#rate);
+    return Math.min(60, Math.ceil((this.#last - now) / 1_000));
+  }
+}

@@ -1,0 +1,299 @@
+import { randomBytes } from "node:crypto";
+import type { Answer } from "../../lib/declare.ts";
+import { pageOf, readCursor, writeCursor } from "../../lib/cursor.ts";
+import { AppError, invalid } from "../../lib/errors.ts";
+import { expectVersion, idFor, implement, userOf } from "../../lib/implement.ts";
+import type { Ctx, Mixin } from "../../lib/implement.ts";
+import { occurrenceAt } from "../../lib/recurrence.ts";
+import { documents } from "../../mixins/documents.ts";
+import { sweeper } from "../../mixins/sweeper.ts";
+import { activities } from "./activities.contract.ts";
+import { directory } from "./directory.ts";
+import { DEFAULTS, demandSound, fieldsOf, isOver } from "./fields.ts";
+import type { Fields } from "./fields.ts";
+import { keeping } from "./keeping.ts";
+import { presentAll } from "./present.ts";
+import type { ActivityDocument, Told } from "./records.ts";
+import { nextReminder } from "./reminding.ts";
+import { isCancelled, namedOccurrence, scheduled, timeOf } from "./terms.ts";
+
+const CURSOR = "activities";
+/** Tries of a change that others change at the same time. */
+const TRIES = 5;
+/** Milliseconds. */
+const SWEEP = 500;
+const LEFT = 2_000;
+const AT_ONCE = 100;
+
+interface Methods {
+  /** The caller's activity; of a club that is active. */
+  own(ctx: Ctx<{ id: string }>): Promise<ActivityDocument>;
+  /** Reads, changes and writes an activity, again where somebody else was faster. */
+  edit(ctx: Ctx<{ id: string }>, edit: Edit): Promise<ActivityDocument>;
+  /** Whether people are signed up for what is still to come. */
+  hasSignUps(activity: ActivityDocument): Promise<boolean>;
+  /** Ids of a club's drafts, the newest first. */
+  draftsOf(clubId: string, before: string | null, limit: number): Promise<string[]>;
+  /** Finishes what nodes that died have left: messages, and rosters that do not follow their activities. */
+  takeUp(): Promise<void>;
+  /** The activity as its caller sees it. */
+  show(ctx: Ctx, activity: ActivityDocument): Promise<Answer<"activities.get">>;
+}
+type Change = { change: Partial<ActivityDocument>; tell: Pick<Told, "type" | "data">[] };
+/** What becomes of the activity; null: it is like that already. */
+type Edit = (activity: ActivityDocument) => Promise<Change | null> | Change | null;
+
+const own: Mixin<Methods> = {};
+
+export default implement(activities, {
+  mixins: [documents("activities", { tells: true }), keeping(), directory(), sweeper(), own],
+  methods: {
+    async own(ctx: Ctx<{ id: string }>): Promise<ActivityDocument> {
+      const activity = await this.activity(ctx.params.id);
+      if (!activity) throw new AppError("NOT_FOUND");
+      expectVersion(ctx, activity.version);
+      if (ctx.locals.grant["clubStatus"] !== "active") throw new AppError("CLUB_NOT_ACTIVE");
+      return activity;
+    },
+    async edit(ctx: Ctx<{ id: string }>, edit: Edit): Promise<ActivityDocument> {
+      for (let tries = 0; tries < TRIES; tries++) {
+        const activity = await this.own(ctx);
+        const made = await edit(activity);
+        if (!made) return activity;
+        const after = await this.changeActivity(ctx, activity, made.change, made.tell);
+        if (after) {
+          this.learn(after);
+          return after;
+        }
+      }
+      throw new AppError("OVERLOADED", { retryAfter: 1 });
+    },
+    async hasSignUps({ _id: activityId }: ActivityDocument): Promise<boolean> {
+      const fields = ["terms", "confirmed", "waitlisted"] as const;
+      const rosters = await this.store.rosters.find({ activityId }, { projection: fields });
+      return rosters.some(
+        ({ terms, confirmed, waitlisted }) =>
+          !terms.cancelled && terms.endsAt > Date.now() && confirmed + waitlisted > 0,
+      );
+    },
+    async draftsOf(clubId: string, before: string | null, limit: number): Promise<string[]> {
+      const drafts = await this.store.activities.find(
+        { clubId, status: "draft", ...(before && { _id: { $lt: before } }) },
+        { sort: { _id: -1 }, limit, projection: ["clubId"] },
+      );
+      return drafts.map(({ _id }) => _id);
+    },
+    async takeUp(): Promise<void> {
+      const before = Date.now() - LEFT;
+      const { activities: all, rosters } = this.store;
+      const untold = await all.find({ pending: true }, { limit: AT_ONCE, projection: ["clubId"] });
+      for (const { _id } of untold) await this.passOn(_id);
+      const unsettled = await all.find(
+        { unsettled: true, updatedAt: { $lt: before } },
+        { limit: AT_ONCE, projection: ["clubId"] },
+      );
+      const left = await rosters.find(
+        { pending: true, touchedAt: { $lt: before } },
+        { limit: AT_ONCE, projection: ["activityId"] },
+      );
+      const ids = new Set([...unsettled.map(({ _id }) => _id), ...left.map(({ activityId }) => activityId)]);
+      for (const id of ids) await this.settle(id);
+    },
+    async show(ctx: Ctx, activity: ActivityDocument): Promise<Answer<"activities.get">> {
+      const [shown] = await presentAll(ctx, this.store, [activity], ctx.locals.user);
+      return shown as Answer<"activities.get">;
+    },
+  },
+  actions: {
+    async create(ctx) {
+      const { id: clubId, ...written } = ctx.params;
+      if (ctx.locals.grant["status"] !== "active") throw new AppError("CLUB_NOT_ACTIVE");
+      const now = Date.now();
+      const fields = { ...DEFAULTS, ...fieldsOf(written) };
+      const activity = {
+        ...fields,
+        ...fresh(idFor(ctx), clubId, now),
+        originalStart: fields.startsAt,
+      } as ActivityDocument;
+      demandSound(activity);
+      const made = await this.store.activities.insertOne(activity);
+      // A repeat whose first try was made but not answered finds its own.
+      return this.show(ctx, made ? activity : ((await this.activity(activity._id)) as ActivityDocument));
+    },
+    async update(ctx) {
+      const { id: _id, ...written } = ctx.params;
+      const fields = fieldsOf(written);
+      const after = await this.edit(ctx, async (activity) => {
+        if (activity.status === "cancelled") throw new AppError("ACTIVITY_OVER");
+        return changed(activity, fields, (): Promise<boolean> => this.hasSignUps(activity));
+      });
+      return this.show(ctx, after);
+    },
+    async publish(ctx) {
+      const after = await this.edit(ctx, (activity) => {
+        const now = Date.now();
+        if (activity.status === "cancelled" || isOver(activity, now)) throw new AppError("ACTIVITY_OVER");
+        if (activity.status === "published") return null;
+        const change = { status: "published", publishedAt: now, remindedUntil: now } as const;
+        return {
+          change: { ...change, nextReminderAt: nextReminder({ ...activity, ...change }) },
+          tell: [{ type: "activities.published", data: about(activity) }],
+        };
+      });
+      return this.show(ctx, after);
+    },
+    async cancel(ctx) {
+      const { reason, occurrence } = ctx.params;
+      const after = await this.edit(ctx, (activity) => {
+        if (activity.status === "cancelled") return null;
+        if (isOver(activity, Date.now())) throw new AppError("ACTIVITY_OVER");
+        if (occurrence === undefined || !activity.recurrence) return wholeCancelled(activity, reason);
+        return oneCancelled(activity, namedOccurrence(activity, occurrence), reason);
+      });
+      return this.show(ctx, after);
+    },
+    async list(ctx) {
+      const { status, clubId, limit = 20, cursor, q } = ctx.params;
+      const [after = null] = (readCursor(cursor, CURSOR, ["string"]) ?? []) as string[];
+      const from = ctx.params.from === undefined ? 0 : timeOf(ctx.params.from, "from");
+      const to = ctx.params.to === undefined ? Number.MAX_SAFE_INTEGER : timeOf(ctx.params.to, "to");
+      const ids =
+        status === "draft"
+          ? await this.draftsOf(await draftClub(ctx, clubId), after, limit + 1)
+          : await this.find({ from, to, clubId, q, status, before: after, limit: limit + 1 });
+      const { items, nextCursor } = pageOf(ids, limit, (id) => writeCursor(CURSOR, [id]));
+      const found = new Map(
+        (await this.store.activities.find({ _id: { $in: items } })).map((each) => [each._id, each]),
+      );
+      const inOrder = items.flatMap((id) => found.get(id) ?? []);
+      return { items: await presentAll(ctx, this.store, inOrder, ctx.locals.user), nextCursor };
+    },
+    async get(ctx) {
+      const activity = await this.activity(ctx.params.id);
+      if (!activity) throw new AppError("NOT_FOUND");
+      return this.show(ctx, activity);
+    },
+    async allows(ctx): Promise<Answer<"activities.allows">> {
+      const { id, relation, user, write } = ctx.params;
+      const activity = await this.activity(id);
+      if (!activity) return { verdict: "missing", grant: {} };
+      const seen = activity.publishedAt !== null;
+      if (relation === "visible" && seen) return { verdict: "yes", grant: {} };
+      if (!user) return { verdict: seen ? "forbidden" : "hidden", grant: {} };
+      const club = await ctx.call("clubs.allows", { id: activity.clubId, relation: "officer", user, write });
+      const grant = { clubStatus: club.grant.status };
+      if (club.verdict === "yes") return { verdict: "yes", grant };
+      return { verdict: seen ? "forbidden" : "hidden", grant };
+    },
+    async records(ctx) {
+      const found = await this.store.activities.find(
+        { _id: { $in: ctx.params.ids } },
+        { projection: ["clubId", "title", "timezone"] },
+      );
+      return found.map(({ _id: id, clubId, title, timezone }) => ({ id, clubId, title, timezone }));
+    },
+    async onClubDeleted(ctx) {
+      const clubId = ctx.params.aggregate.id;
+      const coming = await this.store.activities.find({ clubId, status: { $in: ["draft", "published"] } });
+      for (const activity of coming.filter((each) => !isOver(each, Date.now()))) {
+        const { change, tell } = wholeCancelled(activity, null);
+        if (!(await this.changeActivity(ctx, activity, change, tell)))
+          throw new AppError("UNAVAILABLE", { retryAfter: 1 });
+      }
+    },
+  },
+  async started() {
+    this.every(SWEEP, () => this.takeUp());
+  },
+});
+
+function fresh(
+  id: string,
+  clubId: string,
+  now: number,
+): Omit<ActivityDocument, keyof Fields | "originalStart"> {
+  return {
+    _id: id,
+    clubId,
+    cancelledOccurrences: [],
+    remindedUntil: now,
+    nextReminderAt: null,
+    status: "draft",
+    cancelReason: null,
+    version: 1,
+    sequence: 0,
+    createdAt: now,
+    updatedAt: now,
+    publishedAt: null,
+    checkInKey: randomBytes(32).toString("base64url"),
+    unsettled: false,
+    outbox: [],
+    pending: false,
+  };
+}
+
+const about = ({ clubId, title }: ActivityDocument) => ({ clubId, title });
+
+/** What a PATCH makes of an activity. @throws 422, and 409 where people who are signed up would lose their occurrence */
+async function changed(
+  activity: ActivityDocument,
+  fields: Partial<ActivityDocument>,
+  hasSignUps: () => Promise<boolean>,
+): Promise<Change | null> {
+  const draft = activity.status === "draft";
+  const after = { ...activity, ...fields };
+  if (draft || activity.recurrence || after.recurrence) after.originalStart = after.startsAt;
+  const differs = (...keys: (keyof ActivityDocument)[]) =>
+    keys.some((key) => JSON.stringify(after[key]) !== JSON.stringify(activity[key]));
+  if (!differs(...(Object.keys(fields) as (keyof ActivityDocument)[]))) return null;
+  demandSound(after);
+  const series = activity.recurrence !== null || after.recurrence !== null;
+  const renamed =
+    series && (activity.recurrence?.rrule !== after.recurrence?.rrule || differs("timezone", "startsAt"));
+  if (renamed && !draft && (await hasSignUps())) throw new AppError("HAS_SIGN_UPS");
+  const moved = differs("startsAt", "endsAt", "timezone", "recurrence", "location", "title");
+  const change = {
+    ...fields,
+    originalStart: after.originalStart,
+    sequence: activity.sequence + (moved ? 1 : 0),
+    nextReminderAt: nextReminder(after),
+  };
+  return { change, tell: draft ? [] : [{ type: "activities.changed", data: about(after) }] };
+}
+
+function wholeCancelled(activity: ActivityDocument, reason: string | null): Change {
+  return {
+    change: {
+      status: "cancelled",
+      cancelReason: reason,
+      sequence: activity.sequence + 1,
+      nextReminderAt: null,
+    },
+    tell:
+      activity.publishedAt === null
+        ? []
+        : [{ type: "activities.cancelled", data: { ...about(activity), occurrence: null, reason } }],
+  };
+}
+
+function oneCancelled(activity: ActivityDocument, occurrence: number, reason: string): Change | null {
+  if (isCancelled(activity, occurrence)) return null;
+  const found = occurrenceAt(scheduled(activity), occurrence);
+  if (!found) throw invalid({ field: "occurrence", code: "NO_SUCH_OCCURRENCE" });
+  if (found.endsAt <= Date.now()) throw new AppError("ACTIVITY_OVER");
+  const cancelledOccurrences = [...activity.cancelledOccurrences, { occurrence, reason }];
+  return {
+    change: { cancelledOccurrences, sequence: activity.sequence + 1 },
+    tell: [{ type: "activities.cancelled", data: { ...about(activity), occurrence, reason } }],
+  };
+}
+
+/** Drafts are for the officers of one club. */
+async function draftClub(ctx: Ctx, clubId: string | undefined): Promise<string> {
+  const user = ctx.locals.user ? userOf(ctx) : null;
+  if (!user) throw new AppError("UNAUTHENTICATED");
+  if (!clubId) throw invalid({ field: "clubId", code: "REQUIRED" });
+  const { verdict } = await ctx.call("clubs.allows", { id: clubId, relation: "officer", user, write: false });
+  if (verdict !== "yes") throw new AppError("FORBIDDEN");
+  return clubId;
+}

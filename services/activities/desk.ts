@@ -1,0 +1,316 @@
+/**
+ * Where the sign-ups of one occurrence are decided: requests that arrive while a batch is being written wait for the
+ * next. A batch is one conditional write of the roster's document, fenced by its version; what it decided is then
+ * carried into the participations and told, before anybody is answered. The protocol and its crash points: docs/sign-up.md.
+ */
+import { randomBytes } from "node:crypto";
+import { AppError, isAppError } from "../../lib/errors.ts";
+import { Slots } from "../../lib/slots.ts";
+import type { Entry, Terms } from "./records.ts";
+import type { RosterBook } from "./roster-book.ts";
+import { MAX_REQUESTS, Roster } from "./roster.ts";
+import type { Request, Standing } from "./roster.ts";
+
+/** Milliseconds within which a request is decided, or told when to come again. */
+export const PATIENCE = 450;
+/** For so long it is believed that nothing has changed in a full occurrence (milliseconds). */
+const STAYS_FULL = 100;
+/** After so long without requests the journal is emptied (milliseconds). */
+const TIDY = 1_000;
+/** Tries of a batch whose write met somebody else's. */
+const TRIES = 5;
+const FIRST_RATE = 2_000;
+
+export interface Asked {
+  kind: Request["kind"];
+  user: string;
+  code?: "none" | "valid" | "invalid";
+}
+
+/** What is true around the roster when a batch is decided. */
+export interface Gate {
+  /** What the activity says, as of this version of it; null: it has no such occurrence. */
+  revision: number;
+  terms: Terms | null;
+  clubId: string;
+  clubActive: boolean;
+  /** Who of those who ask is a member; null where everyone may. */
+  members: ReadonlySet<string> | null;
+}
+
+export interface DeskSources {
+  book: RosterBook;
+  /** @param users who ask to come in @param writes whether any request changes something */
+  gate(users: readonly string[], writes: boolean): Promise<Gate>;
+  now(): number;
+  warn(text: string, data: object): void;
+}
+
+interface Waiting {
+  request: Request | { kind: "settle"; by: string };
+  resolve(standing: Standing | null): void;
+  reject(error: unknown): void;
+  timer: NodeJS.Timeout;
+  settled: boolean;
+}
+
+export class Desk {
+  readonly id: string;
+  readonly #sources: DeskSources;
+  readonly #slots = new Slots(FIRST_RATE);
+  readonly #me = randomBytes(6).toString("base64url");
+  #count = 0;
+  #roster: Roster | null = null;
+  /** The journal is in the document still. */
+  #untidy = false;
+  #queue: Waiting[] = [];
+  #running: Promise<void> | null = null;
+  #batchSince = 0;
+  #fullUntil = 0;
+  #tidying: NodeJS.Timeout | undefined;
+  #stopped = false;
+  lastUsed = 0;
+
+  constructor(id: string, sources: DeskSources) {
+    this.id = id;
+    this.#sources = sources;
+  }
+
+  /** How many people it holds in memory. */
+  get size(): number {
+    return this.#roster?.size ?? 0;
+  }
+
+  get idle(): boolean {
+    return this.#running === null && this.#queue.length === 0;
+  }
+
+  /** Decides a request within half a second. @throws AppError, OVERLOADED with the time to come again */
+  ask({ kind, user, code = "none" }: Asked): Promise<Standing> {
+    if (kind === "join" && this.#staysFull(user)) return Promise.reject(new AppError("ACTIVITY_FULL"));
+    const by = `${this.#me}${(this.#count++).toString(36)}`;
+    const request: Request =
+      kind === "join"
+        ? { kind, user, member: false, by }
+        : kind === "checkIn"
+          ? { kind, user, code, by }
+          : { kind, user, by };
+    // Only who settles gets nothing.
+    return this.#enter(request) as Promise<Standing>;
+  }
+
+  /** Takes up what the activity says by now, confirms who may be, and empties the journal. */
+  async settle(): Promise<void> {
+    await this.#enter({ kind: "settle", by: "" });
+  }
+
+  /** Ends when the batch under way has; nobody is taken any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#tidying);
+    for (const waiting of this.#queue.splice(0))
+      this.#refuse(waiting, new AppError("UNAVAILABLE", { retryAfter: 1 }));
+    await this.#running;
+  }
+
+  #staysFull(user: string): boolean {
+    const roster = this.#roster;
+    if (!roster || roster.terms.membersOnly || this.#sources.now() >= this.#fullUntil) return false;
+    return !roster.has(user);
+  }
+
+  #enter(request: Waiting["request"]): Promise<Standing | null> {
+    this.lastUsed = this.#sources.now();
+    if (this.#stopped) return Promise.reject(new AppError("UNAVAILABLE", { retryAfter: 1 }));
+    if (this.#isLate()) return Promise.reject(this.#busy());
+    if (request.kind === "leave" || request.kind === "settle" || request.kind === "erase")
+      this.#fullUntil = 0;
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        request,
+        resolve,
+        reject,
+        settled: false,
+        timer: setTimeout(() => this.#refuse(waiting, this.#busy()), PATIENCE),
+      };
+      this.#queue.push(waiting);
+      this.#start();
+    });
+  }
+
+  /** Whether a request that came now would wait too long: by those before it, or because the store does not answer. */
+  #isLate(): boolean {
+    const now = this.#sources.now();
+    if (this.#running && now - this.#batchSince > PATIENCE) return true;
+    return this.#queue.length > Math.max(MAX_REQUESTS, (this.#slots.rate * PATIENCE) / 1_000);
+  }
+
+  #busy(): AppError {
+    return new AppError("OVERLOADED", { retryAfter: this.#slots.next() });
+  }
+
+  #start(): void {
+    if (this.#running) return;
+    clearTimeout(this.#tidying);
+    this.#batchSince = this.#sources.now();
+    this.#running = this.#work().finally(() => {
+      this.#running = null;
+      if (this.#queue.length > 0 && !this.#stopped) this.#start();
+      else if (this.#untidy && !this.#stopped) this.#tidying = this.#tidyLater();
+    });
+  }
+
+  #tidyLater(): NodeJS.Timeout {
+    return setTimeout(() => void this.settle().catch(() => undefined), TIDY).unref();
+  }
+
+  async #work(): Promise<void> {
+    // What has arrived in the same turn of the loop belongs to one batch.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, MAX_REQUESTS).filter(({ settled }) => !settled);
+      if (batch.length === 0) continue;
+      this.#batchSince = this.#sources.now();
+      try {
+        await this.#serve(batch);
+      } catch (error) {
+        if (!isAppError(error))
+          this.#sources.warn("A batch of sign-ups failed", { roster: this.id, error: String(error) });
+        for (const waiting of batch) this.#refuse(waiting, isAppError(error) ? error : this.#busy());
+      }
+    }
+  }
+
+  async #serve(batch: Waiting[]): Promise<void> {
+    const asked = batch.flatMap(({ request }) => (request.kind === "settle" ? [] : [request]));
+    const joining = asked.filter(({ kind }) => kind === "join").map(({ user }) => user);
+    const gate = await this.#sources.gate(
+      joining,
+      asked.some(({ kind }) => kind === "join" || kind === "checkIn"),
+    );
+    for (const request of asked)
+      if (request.kind === "join") request.member = gate.members?.has(request.user) ?? true;
+    const admitted = batch.filter((waiting) => this.#passes(waiting, gate));
+    if (admitted.length === 0) return;
+    const answers = await this.#decide(admitted, gate);
+    for (const [waiting, answer] of answers) {
+      if (answer instanceof AppError) this.#refuse(waiting, answer);
+      else this.#answer(waiting, answer);
+    }
+    if (this.#roster?.behind) this.#enterAgain();
+  }
+
+  /** More people may be confirmed than fitted into one batch. */
+  #enterAgain(): void {
+    void this.settle().catch(() => undefined);
+  }
+
+  /** In a club that is not active places can be given up, and nothing else. */
+  #passes(waiting: Waiting, gate: Gate): boolean {
+    const { kind } = waiting.request;
+    const refusal =
+      (kind === "join" || kind === "checkIn") && !gate.clubActive ? new AppError("CLUB_NOT_ACTIVE") : null;
+    if (refusal) this.#refuse(waiting, refusal);
+    return refusal === null;
+  }
+
+  /** Decides a batch and writes it; again from what is there where somebody else wrote meanwhile, or nobody knows. */
+  async #decide(batch: Waiting[], gate: Gate): Promise<Map<Waiting, Standing | AppError | null>> {
+    for (let tries = 1; ; tries++) {
+      try {
+        const roster = (this.#roster ??= await this.#open(batch, gate));
+        if (!roster) return new Map(batch.map((each) => [each, absent(each)]));
+        return await this.#write(roster, batch, gate);
+      } catch (error) {
+        if (!(error instanceof Conflict) || tries === TRIES) {
+          this.#roster = null;
+          throw error instanceof Conflict ? this.#busy() : error;
+        }
+        await this.#catchUp();
+      }
+    }
+  }
+
+  /** The roster from the store, made where somebody wants to come in; null where there is none. */
+  async #open(batch: Waiting[], gate: Gate): Promise<Roster | null> {
+    const { book } = this.#sources;
+    const known = await book.load(this.id, null);
+    if (known) return known;
+    if (!gate.terms || batch.every(({ request }) => request.kind !== "join")) return null;
+    await book.create(this.id, gate.clubId, gate.terms, this.#sources.now());
+    return book.load(this.id, null);
+  }
+
+  async #catchUp(): Promise<void> {
+    this.#roster = await this.#sources.book.load(this.id, this.#roster);
+  }
+
+  async #write(
+    roster: Roster,
+    batch: Waiting[],
+    gate: Gate,
+  ): Promise<Map<Waiting, Standing | AppError | null>> {
+    const { book } = this.#sources;
+    const at = this.#sources.now();
+    roster.begin(at, gate.revision, gate.terms);
+    const answers = new Map(batch.map((each) => [each, decided(roster, each)]));
+    const entries: Entry[] = [...roster.entries];
+    const tidy = this.#untidy && batch.some(({ request }) => request.kind === "settle");
+    if (entries.length === 0 && !roster.termsChanged && !tidy) {
+      const same = await book.isAt(this.id, roster.version);
+      roster.takeBack();
+      if (!same) throw new Conflict();
+      this.#fullUntil = roster.full ? this.#sources.now() + STAYS_FULL : 0;
+      return answers;
+    }
+    const changes = { ...roster.counters, terms: roster.terms, journal: entries, touchedAt: at };
+    const written = await book.commit(this.id, roster.version, changes).catch(() => false);
+    if (!written) {
+      roster.takeBack();
+      throw new Conflict();
+    }
+    roster.keep(roster.version + 1);
+    this.#untidy = entries.length > 0;
+    const { version, terms } = roster;
+    await book.apply({ _id: this.id, clubId: gate.clubId, version, terms }, entries);
+    this.#fullUntil = roster.full ? this.#sources.now() + STAYS_FULL : 0;
+    return answers;
+  }
+
+  #answer(waiting: Waiting, standing: Standing | null): void {
+    this.#slots.served(this.#queue.length > 0);
+    this.#settle(waiting, () => waiting.resolve(standing));
+  }
+
+  #refuse(waiting: Waiting, error: unknown): void {
+    this.#settle(waiting, () => waiting.reject(error));
+  }
+
+  #settle(waiting: Waiting, end: () => void): void {
+    if (waiting.settled) return;
+    waiting.settled = true;
+    clearTimeout(waiting.timer);
+    end();
+  }
+}
+
+/** Somebody else has written the roster, or the store did not say whether we have. */
+class Conflict extends Error {}
+
+function decided(roster: Roster, { request }: Waiting): Standing | AppError | null {
+  if (request.kind === "settle") return null;
+  try {
+    return roster.decide(request);
+  } catch (error) {
+    if (error instanceof AppError) return error;
+    throw error;
+  }
+}
+
+/** What is answered where nobody ever came in. */
+function absent({ request }: Waiting): AppError | null {
+  if (request.kind === "settle") return null;
+  return new AppError(
+    request.kind === "checkIn" ? "NOT_CONFIRMED" : request.kind === "join" ? "SIGN_UP_CLOSED" : "NOT_FOUND",
+  );
+}

@@ -1,0 +1,100 @@
+/** What the domain's services have in common: its collections, and how activities are read and changed. */
+import type { Logger, ServiceBroker } from "moleculer";
+import type { Envelope } from "../../lib/declare.ts";
+import type { Query, Update } from "../../lib/documents.ts";
+import { Fresh } from "../../lib/fresh.ts";
+import { newId } from "../../lib/ids.ts";
+import type { Ctx, Mixin } from "../../lib/implement.ts";
+import type { DocumentsMethods } from "../../mixins/documents.ts";
+import { openStore } from "./records.ts";
+import type { ActivityDocument, Store, Told } from "./records.ts";
+
+/** Milliseconds that a change waits for its rosters to follow; a sweep sees to those that did not. */
+const SETTLE_LIMIT = 2_000;
+
+export interface KeepingMethods {
+  store: Store;
+  /** The activity as it is after this was asked for; null when there is none. Thousands at once are one reading. */
+  activity(id: string): Promise<ActivityDocument | null>;
+  /**
+   * Changes an activity that is still at this version; null when it is not. What it tells is kept with it and passed on;
+   * its rosters have followed when this resolves, or will within seconds.
+   */
+  changeActivity(
+    ctx: Ctx,
+    activity: ActivityDocument,
+    change: Partial<ActivityDocument>,
+    told: Pick<Told, "type" | "data">[],
+  ): Promise<ActivityDocument | null>;
+  /** Puts an activity's messages into the outbox. */
+  passOn(id: string): Promise<void>;
+  /** Asks the owner of its rosters to bring them in line. */
+  settle(id: string): Promise<void>;
+}
+
+type Self = KeepingMethods &
+  DocumentsMethods & {
+    broker: ServiceBroker;
+    logger: Logger;
+    reading: Fresh<string, ActivityDocument | null>;
+  };
+
+/** Needs the mixin of the domain's documents before it. */
+export function keeping(): Mixin<KeepingMethods> {
+  const mixin = {
+    async started(this: Self) {
+      this.store = await openStore(this.documents);
+      this.reading = new Fresh((id) => this.store.activities.findOne({ _id: id }));
+    },
+    methods: {
+      activity(this: Self, id: string): Promise<ActivityDocument | null> {
+        return this.reading.get(id);
+      },
+      async changeActivity(
+        this: Self,
+        ctx: Ctx,
+        activity: ActivityDocument,
+        change: Partial<ActivityDocument>,
+        told: Pick<Told, "type" | "data">[],
+      ): Promise<ActivityDocument | null> {
+        const now = Date.now();
+        const version = activity.version + 1;
+        const { user: actor } = ctx.locals;
+        const requestId = ctx.requestID ?? null;
+        const messages = told.map((each) => ({ ...each, id: newId(), at: now, version, actor, requestId }));
+        const status = change.status ?? activity.status;
+        const unsettled = status !== "draft";
+        const after = { ...activity, ...change, version, updatedAt: now, unsettled };
+        const { _id, outbox: _outbox, pending: _pending, ...fields } = after;
+        const query: Query<ActivityDocument> = { _id, version: activity.version };
+        const update: Update<ActivityDocument> = {
+          $set: { ...fields, ...(messages.length > 0 && { pending: true }) },
+          ...(messages.length > 0 && { $push: { outbox: { $each: messages } } }),
+        };
+        const { matched } = await this.store.activities.updateOne(query, update);
+        if (matched === 0) return null;
+        if (messages.length > 0) await this.passOn(_id).catch(() => undefined);
+        if (unsettled) await this.settle(_id).catch(() => undefined);
+        return after;
+      },
+      async passOn(this: Self, id: string): Promise<void> {
+        const activity = await this.store.activities.findOne({ _id: id });
+        if (!activity?.pending) return;
+        await this.outbox.tell(activity.outbox.map((told) => envelopeOf(id, told)));
+        this.relay.nudge();
+        await this.store.activities.updateOne(
+          { _id: id, version: activity.version },
+          { $set: { outbox: [], pending: false } },
+        );
+      },
+      async settle(this: Self, id: string): Promise<void> {
+        await this.broker.call("participations.settle", { id }, { timeout: SETTLE_LIMIT });
+      },
+    },
+  };
+  return mixin as unknown as Mixin<KeepingMethods>;
+}
+
+function envelopeOf(id: string, { version, ...told }: Told): Envelope {
+  return { ...told, aggregate: { type: "activity", id, version } };
+}

@@ -1,0 +1,199 @@
+/** What the domain keeps: activities, a roster for each occurrence, a participation for each person in it. */
+import { hash } from "node:crypto";
+import type { Collection, DocumentStore } from "../../lib/documents.ts";
+import type { Recurrence, Schedule } from "../../lib/recurrence.ts";
+
+/** Times are milliseconds since 1970. */
+export interface ActivityDocument {
+  _id: string;
+  clubId: string;
+  title: string;
+  description: string;
+  startsAt: number;
+  endsAt: number;
+  timezone: string;
+  location: string;
+  capacity: number | null;
+  waitlist: boolean;
+  signUpOpensAt: number | null;
+  signUpClosesAt: number | null;
+  audience: "everyone" | "members";
+  recurrence: Recurrence | null;
+  /** Names the only occurrence of what is no series; follows the start until it is published. */
+  originalStart: number;
+  cancelledOccurrences: { occurrence: number; reason: string }[];
+  /** Minutes before the start. */
+  reminders: number[];
+  /** Up to when reminders were seen to, and when the next one is due. */
+  remindedUntil: number;
+  nextReminderAt: number | null;
+  fileIds: string[];
+  attributes: Record<string, string | number | boolean>;
+  status: "draft" | "published" | "cancelled";
+  cancelReason: string | null;
+  version: number;
+  /** SEQUENCE of RFC 5545: grows with what changes the schedule. */
+  sequence: number;
+  createdAt: number;
+  updatedAt: number;
+  publishedAt: number | null;
+  /** Signs the check-in codes; never leaves the domain. */
+  checkInKey: string;
+  /** Its rosters may not know yet what it says by now. */
+  unsettled: boolean;
+  /** Messages that are not in the outbox yet, and whether there are any. */
+  outbox: Told[];
+  pending: boolean;
+}
+
+/** A message of an activity, until it is in the outbox. */
+export interface Told {
+  id: string;
+  type: string;
+  at: number;
+  version: number;
+  actor: string | null;
+  requestId: string | null;
+  data: Record<string, unknown>;
+}
+
+/** What an activity says of one occurrence, as of a version of the activity. */
+export interface Terms {
+  revision: number;
+  startsAt: number;
+  endsAt: number;
+  location: string;
+  capacity: number | null;
+  waitlist: boolean;
+  opensAt: number;
+  closesAt: number;
+  membersOnly: boolean;
+  cancelled: boolean;
+}
+
+export type Status = "confirmed" | "waitlisted" | "cancelled";
+
+/** What one decision did to one person. */
+export interface Entry {
+  kind: "confirmed" | "waitlisted" | "promoted" | "cancelled" | "checkedIn" | "erased";
+  /** Version of the roster × 1,000 + place in its batch: grows with every decision of a roster. */
+  op: number;
+  /** The participation's id, and whose it is; null once the person is erased. */
+  key: string;
+  user: string | null;
+  status: Status;
+  seq: number;
+  at: number;
+  checkedInAt: number | null;
+  /** The request that asked for it; null where nobody did. */
+  by: string | null;
+}
+
+/** The truth of one occurrence; each version is one decision of a batch (docs/sign-up.md). */
+export interface RosterDocument {
+  _id: string;
+  activityId: string;
+  clubId: string;
+  occurrence: number;
+  version: number;
+  terms: Terms;
+  confirmed: number;
+  waitlisted: number;
+  nextSeq: number;
+  /** What the last commits decided and is perhaps not in the participations yet. */
+  journal: Entry[];
+  /** Whether the journal holds anything; by this what a dead node has left is found. */
+  pending: boolean;
+  touchedAt: number;
+}
+
+export interface ParticipationDocument {
+  /** `<roster>:<hash of roster and user>`: who is erased leaves no name behind. */
+  _id: string;
+  roster: string;
+  activityId: string;
+  occurrence: number;
+  user: string | null;
+  status: Status;
+  seq: number;
+  op: number;
+  /** Since when the status holds. */
+  at: number;
+  checkedInAt: number | null;
+  by: string | null;
+}
+
+/** People who are signed up are to be told something, page by page; a reminder is one. */
+export interface TellingDocument {
+  _id: string;
+  roster: string;
+  activityId: string;
+  clubId: string;
+  occurrence: number;
+  /** Not before the roster knows this version of the activity. */
+  revision: number;
+  type: "participations.calledOff" | "participations.moved" | "participations.reminded";
+  data: Record<string, unknown>;
+  /** In how many parts, and how many of them have been told. */
+  parts: number;
+  told: number;
+  dueAt: number;
+  /** Of no use later; milliseconds. */
+  expiresAt: number | null;
+}
+
+export interface CalendarToken {
+  /** The user. */
+  _id: string;
+  hash: string;
+  createdAt: number;
+}
+
+export interface Store {
+  activities: Collection<ActivityDocument>;
+  rosters: Collection<RosterDocument>;
+  participations: Collection<ParticipationDocument>;
+  tellings: Collection<TellingDocument>;
+  calendarTokens: Collection<CalendarToken>;
+}
+
+/** Indexes of the collections; on MongoDB they are made by migrations. */
+export const INDEXES = {
+  activities: [["clubId"], ["status"], ["updatedAt"], ["nextReminderAt"], ["unsettled"], ["pending"]],
+  rosters: [["activityId"], ["pending", "touchedAt"]],
+  participations: [
+    ["roster", "op"],
+    ["roster", "status", "seq"],
+    ["user", "occurrence"],
+    ["activityId", "occurrence", "seq"],
+  ],
+  tellings: [["dueAt"]],
+  calendarTokens: [["hash"]],
+} as const;
+
+export async function openStore(documents: DocumentStore): Promise<Store> {
+  const open = <D extends { _id: string }>(name: keyof typeof INDEXES): Promise<Collection<D>> =>
+    documents.collection<D>(name, { indexes: INDEXES[name].map((fields) => ({ fields })) });
+  return {
+    activities: await open("activities"),
+    rosters: await open("rosters"),
+    participations: await open("participations"),
+    tellings: await open("tellings"),
+    calendarTokens: await open("calendarTokens"),
+  };
+}
+
+export function rosterId(activityId: string, occurrence: number): string {
+  return `${activityId}:${occurrence}`;
+}
+
+export function participationId(roster: string, user: string): string {
+  return `${roster}:${hash("sha256", `${roster}:${user}`, "base64url").slice(0, 22)}`;
+}
+
+type Scheduling = Pick<ActivityDocument, "startsAt" | "endsAt" | "timezone" | "recurrence" | "originalStart">;
+
+export function scheduleOf(activity: Scheduling): Schedule {
+  const { startsAt, endsAt, timezone, recurrence, originalStart } = activity;
+  return { startsAt, endsAt, timezone, recurrence, ...(!recurrence && { originalStart }) };
+}
