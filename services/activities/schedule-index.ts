@@ -54,10 +54,12 @@ interface Shelf<S extends Scheduled> {
   series: Set<Row<S>>;
 }
 
-/** The next item of a series, or of the single ones, and what comes after it. */
+/** The next occurrence of an activity that is not on the page yet. */
 interface Head<S extends Scheduled> {
-  item: ScheduleItem<S>;
-  rest: Iterator<ScheduleItem<S>>;
+  activity: S;
+  occurrence: Occurrence;
+  /** What comes after it, once that was asked. */
+  rest: Iterator<Occurrence> | null;
 }
 
 const newShelf = <S extends Scheduled>(): Shelf<S> => ({ singles: [], series: new Set() });
@@ -98,8 +100,8 @@ export class ScheduleIndex<S extends Scheduled> {
     const items: ScheduleItem<S>[] = [];
     const heads = shelf ? headsOf(shelf, window) : [];
     for (let head = heads[0]; head && items.length < window.limit; head = heads[0]) {
-      items.push(head.item);
-      advance(heads, head);
+      items.push(itemOf(head));
+      advance(heads, head, window);
     }
     return items;
   }
@@ -134,25 +136,50 @@ function placeOf<S extends Scheduled>(singles: Row<S>[], start: number, id: stri
 }
 
 /** A heap: the earliest is the first. */
-function headsOf<S extends Scheduled>({ singles, series }: Shelf<S>, window: ScheduleWindow): Head<S>[] {
-  const heads: Head<S>[] = [];
-  const add = (rest: Iterator<ScheduleItem<S>>): void => {
-    const { done, value } = rest.next();
-    if (!done) heads.push({ item: value, rest });
-  };
-  add(singlesIn(singles, window));
-  for (const row of series) if (mayBeIn(row, window)) add(seriesIn(row, window));
+function headsOf<S extends Scheduled>(shelf: Shelf<S>, window: ScheduleWindow): Head<S>[] {
+  const all = singlesIn(shelf.singles, window);
+  for (const row of shelf.series) {
+    const head = row.first < window.to && row.last > window.from ? headOf(row, window) : null;
+    if (head) all.push(head);
+  }
+  const heads = earliest(all, window.limit);
   for (let index = (heads.length >> 1) - 1; index >= 0; index -= 1) sink(heads, index);
   return heads;
 }
 
-/** Most series have nothing in a short window, which they mostly know without looking. */
-function mayBeIn<S extends Scheduled>(row: Row<S>, { from, to }: ScheduleWindow): boolean {
-  if (row.first >= to || row.last <= from) return false;
-  const next = nextOf(row, from);
-  return next !== null && next.startsAt < to;
+/** Of the others none comes to its turn before the page is full. */
+function earliest<S extends Scheduled>(heads: Head<S>[], limit: number): Head<S>[] {
+  if (heads.length <= limit) return heads;
+  const starts = Float64Array.from(heads, ({ occurrence }) => occurrence.startsAt).toSorted();
+  const last = starts[limit - 1] as number;
+  return heads.filter(({ occurrence }) => occurrence.startsAt <= last);
 }
 
+/** No more than fit on the page. */
+function singlesIn<S extends Scheduled>(rows: Row<S>[], window: ScheduleWindow): Head<S>[] {
+  const { from, to, after, limit } = window;
+  const heads: Head<S>[] = [];
+  let index = placeOf(rows, Math.max(from - LONGEST, after?.startsAt ?? -Infinity), "");
+  for (let row = rows[index]; row && row.first < to && heads.length < limit; row = rows[index]) {
+    const head = row.last > from ? headOf(row, window) : null;
+    if (head) heads.push(head);
+    index += 1;
+  }
+  return heads;
+}
+
+function headOf<S extends Scheduled>(row: Row<S>, window: ScheduleWindow): Head<S> | null {
+  const { activity } = row;
+  const next = nextOf(row, window.from);
+  if (next === null || next.startsAt >= window.to) return null;
+  const { after } = window;
+  if (!after || isAfter(next, activity, after)) return { activity, occurrence: next, rest: null };
+  const rest = following(activity, window, after);
+  const { done, value } = rest.next();
+  return done ? null : { activity, occurrence: value, rest };
+}
+
+/** Most series have nothing in a short window, which they mostly know without looking. */
 function nextOf<S extends Scheduled>(row: Row<S>, from: number): Occurrence | null {
   const { known } = row;
   if (known && known.since <= from && (known.next === null || known.next.endsAt > from)) return known.next;
@@ -161,35 +188,25 @@ function nextOf<S extends Scheduled>(row: Row<S>, from: number): Occurrence | nu
   return next;
 }
 
-function* seriesIn<S extends Scheduled>(row: Row<S>, window: ScheduleWindow): Generator<ScheduleItem<S>> {
-  const { from, to, after } = window;
-  const next = nextOf(row, from);
-  const known = next !== null && isAfter(next, row.activity, after);
-  if (known) yield itemOf(row.activity, next);
-  for (const each of occurrences(row.activity, from, to, after?.startsAt))
-    if (!(known && each.occurrence === next.occurrence) && isAfter(each, row.activity, after))
-      yield itemOf(row.activity, each);
+function* following(
+  activity: Scheduled,
+  { from, to }: ScheduleWindow,
+  place: SchedulePlace,
+): Generator<Occurrence, void, undefined> {
+  for (const each of occurrences(activity, from, to, place.startsAt))
+    if (isAfter(each, activity, place)) yield each;
 }
 
-function* singlesIn<S extends Scheduled>(rows: Row<S>[], window: ScheduleWindow): Generator<ScheduleItem<S>> {
-  const { from, to, after } = window;
-  let index = placeOf(rows, Math.max(from - LONGEST, after?.startsAt ?? -Infinity), "");
-  for (let row = rows[index]; row && row.first < to; row = rows[index]) {
-    for (const each of occurrences(row.activity, from, to))
-      if (isAfter(each, row.activity, after)) yield itemOf(row.activity, each);
-    index += 1;
-  }
+function isAfter({ startsAt, occurrence }: Occurrence, { id }: Scheduled, place: SchedulePlace): boolean {
+  if (startsAt !== place.startsAt) return startsAt > place.startsAt;
+  return id === place.id ? occurrence > place.occurrence : id > place.id;
 }
 
-function isAfter(
-  { startsAt, occurrence }: Occurrence,
-  { id }: Scheduled,
-  place?: SchedulePlace | null,
-): boolean {
-  return !place || compare({ startsAt, id, occurrence }, place) > 0;
+function placeAt<S extends Scheduled>({ activity: { id }, occurrence }: Head<S>): SchedulePlace {
+  return { startsAt: occurrence.startsAt, id, occurrence: occurrence.occurrence };
 }
 
-function itemOf<S extends Scheduled>(activity: S, occurrence: Occurrence): ScheduleItem<S> {
+function itemOf<S extends Scheduled>({ activity, occurrence }: Head<S>): ScheduleItem<S> {
   const { status, cancelled } = activity;
   return {
     activity,
@@ -198,24 +215,11 @@ function itemOf<S extends Scheduled>(activity: S, occurrence: Occurrence): Sched
   };
 }
 
-function compare(one: SchedulePlace, other: SchedulePlace): number {
-  if (one.startsAt !== other.startsAt) return one.startsAt - other.startsAt;
-  if (one.id !== other.id) return one.id < other.id ? -1 : 1;
-  return one.occurrence - other.occurrence;
-}
-
-function comesBefore<S extends Scheduled>({ item: one }: Head<S>, { item: other }: Head<S>): boolean {
-  return compare(placeOfItem(one), placeOfItem(other)) < 0;
-}
-
-function placeOfItem<S extends Scheduled>({ activity: { id }, occurrence }: ScheduleItem<S>): SchedulePlace {
-  return { startsAt: occurrence.startsAt, id, occurrence: occurrence.occurrence };
-}
-
-/** Moves the first head on to its next item, or takes it off. */
-function advance<S extends Scheduled>(heads: Head<S>[], head: Head<S>): void {
+/** Moves the first head on to its next occurrence, or takes it off. */
+function advance<S extends Scheduled>(heads: Head<S>[], head: Head<S>, window: ScheduleWindow): void {
+  head.rest ??= following(head.activity, window, placeAt(head));
   const { done, value } = head.rest.next();
-  if (!done) head.item = value;
+  if (!done) head.occurrence = value;
   const last = done ? heads.pop() : head;
   if (last && heads.length > 0) {
     heads[0] = last;
@@ -237,4 +241,10 @@ function sink<S extends Scheduled>(heads: Head<S>[], from: number): void {
     index = child;
   }
   heads[index] = head;
+}
+
+function comesBefore<S extends Scheduled>(one: Head<S>, other: Head<S>): boolean {
+  if (one.occurrence.startsAt !== other.occurrence.startsAt)
+    return one.occurrence.startsAt < other.occurrence.startsAt;
+  return isAfter(other.occurrence, other.activity, placeAt(one));
 }
