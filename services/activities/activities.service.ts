@@ -46,7 +46,7 @@ type Edit = (activity: ActivityDocument) => Promise<Change | null> | Change | nu
 const own: Mixin<Methods> = {};
 
 export default implement(activities, {
-  mixins: [documents("activities", { tells: true }), keeping(), directory(), sweeper(), own],
+  mixins: [directory(), keeping(), documents("activities", { tells: true }), sweeper(), own],
   methods: {
     async own(ctx: Ctx<{ id: string }>): Promise<ActivityDocument> {
       const activity = await this.activity(ctx.params.id);

@@ -30,7 +30,7 @@ interface Methods {
 const own: Mixin<Methods> = {};
 
 export default implement(calendar, {
-  mixins: [documents("activities", { tells: true }), keeping(), directory(), own],
+  mixins: [directory(), keeping(), documents("activities", { tells: true }), own],
   methods: {
     /** Whose token it is; null for none of ours. */
     async holderOf(token: string): Promise<string | null> {

@@ -151,7 +151,7 @@ function statusAt(listed: Listed, now: number): "published" | "cancelled" | "fin
 
 type Self = DirectoryMethods & KeepingMethods & { directory: Directory };
 
-/** Needs the keeping mixin before it. */
+/** Needs the keeping mixin behind it: what stands last in a list starts first. */
 export function directory(): Mixin<DirectoryMethods> {
   const mixin = {
     async started(this: Self) {

@@ -39,7 +39,7 @@ type Self = KeepingMethods &
     reading: Fresh<string, ActivityDocument | null>;
   };
 
-/** Needs the mixin of the domain's documents before it. */
+/** Needs the mixin of the domain's documents behind it: what stands last in a list starts first. */
 export function keeping(): Mixin<KeepingMethods> {
   const mixin = {
     async started(this: Self) {

@@ -53,7 +53,7 @@ interface CheckIn {
 const own: Mixin<Methods> = {};
 
 export default implement(participations, {
-  mixins: [documents("activities", { tells: true }), keeping(), sweeper(), own],
+  mixins: [keeping(), documents("activities", { tells: true }), sweeper(), own],
   methods: {
     async need(id: string): Promise<ActivityDocument> {
       const activity = await this.activity(id);

@@ -32,7 +32,7 @@ interface Methods {
 const own: Mixin<Methods> = {};
 
 export default implement(reminders, {
-  mixins: [documents("activities", { tells: true }), keeping(), sweeper(), own],
+  mixins: [keeping(), documents("activities", { tells: true }), sweeper(), own],
   methods: {
     async remind(activity: ActivityDocument): Promise<void> {
       const now = Date.now();
