@@ -116,7 +116,8 @@ function ask(
   kind: string,
   question: { id: string; relation: string; user: string | null; write: boolean },
 ): Promise<Decision> {
-  return ctx.call(`${kind}s.allows` as "clubs.allows", question) as Promise<Decision>;
+  const service = `${kind.replace(/y$/, "ie")}s`;
+  return ctx.call(`${service}.allows` as "clubs.allows", question) as Promise<Decision>;
 }
 
 async function hasRole(ctx: Ctx, roles: Role[]): Promise<boolean> {
