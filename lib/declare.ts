@@ -122,6 +122,11 @@ export function propertiesOf(params: TSchema | undefined): Record<string, TSchem
   >;
 }
 
+/** The service that answers for resources of a kind: `activity` → `activities`. */
+export function serviceOfKind(kind: string): string {
+  return `${kind.replace(/y$/, "ie")}s`;
+}
+
 /** Names of the `:parameters` in a route. */
 export function pathParams(rest: string): string[] {
   return [...rest.matchAll(/:(\w+)/g)].map((match) => match[1] as string);

@@ -12,6 +12,8 @@ export class SettingsError extends Error {
 
 export const SQL_DOMAINS = ["users", "clubs", "applications"] as const;
 export const DOCUMENT_DOMAINS = ["activities", "notifications"] as const;
+/** Those that tell others something, each with an outbox and a queue service. */
+export const TELLING_DOMAINS = [...SQL_DOMAINS, "activities"] as const;
 export type SqlDomain = (typeof SQL_DOMAINS)[number];
 export type DocumentDomain = (typeof DOCUMENT_DOMAINS)[number];
 

@@ -4,7 +4,7 @@
  */
 import type { ServiceSchema } from "moleculer";
 import type { Access, ActionContract, Relations, Role } from "../lib/declare.ts";
-import { isSafe } from "../lib/declare.ts";
+import { isSafe, serviceOfKind } from "../lib/declare.ts";
 import { AppError, invalid } from "../lib/errors.ts";
 import { isId } from "../lib/ids.ts";
 import type { Ctx } from "../lib/implement.ts";
@@ -116,8 +116,7 @@ function ask(
   kind: string,
   question: { id: string; relation: string; user: string | null; write: boolean },
 ): Promise<Decision> {
-  const service = `${kind.replace(/y$/, "ie")}s`;
-  return ctx.call(`${service}.allows` as "clubs.allows", question) as Promise<Decision>;
+  return ctx.call(`${serviceOfKind(kind)}.allows` as "clubs.allows", question) as Promise<Decision>;
 }
 
 async function hasRole(ctx: Ctx, roles: Role[]): Promise<boolean> {

@@ -65,6 +65,7 @@ ${natsUsers(passwords, namespace, talkOf())}`;
     CLUBS_DB_READ_URLS: clubs.replace(/:\d+\//, `:${replica.port}/`),
     APPLICATIONS_DB_URL: await database("applications"),
     REDIS_URL: cache.url,
+    ACTIVITIES_DB_URL: `${documents.url}/activities`,
     NOTIFICATIONS_DB_URL: `${documents.url}/notifications`,
     ELASTICSEARCH_URL: index.url,
   };

@@ -5,8 +5,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { ActionContract } from "../lib/declare.ts";
+import { serviceOfKind } from "../lib/declare.ts";
 import type { Talk } from "../lib/nats-permissions.ts";
-import { SQL_DOMAINS } from "../lib/settings.ts";
+import { SQL_DOMAINS, TELLING_DOMAINS } from "../lib/settings.ts";
 import { DOMAINS } from "../moleculer.config.ts";
 import { actionContracts } from "../services/contracts.ts";
 
@@ -27,7 +28,8 @@ export function talkOf(): Talk {
     const called = new Set<string>();
     const add = (action: string): void => {
       const to = owner.get(action.split(".")[0] as string);
-      if (to && to !== domain) called.add(to);
+      // Among nodes of one domain only the owner of a thing is called.
+      if (to && (to !== domain || actionContracts.get(action)?.owner)) called.add(to);
     };
     for (const name of namesIn(domain)) add(name);
     for (const action of actionsOf(domain, owner)) for (const each of askedBy(action)) add(each);
@@ -42,7 +44,7 @@ export function talkOf(): Talk {
     calls,
     events: eventsByDomain(),
     consumers: consumersByDomain(owner),
-    publishers: new Set(SQL_DOMAINS),
+    publishers: new Set(TELLING_DOMAINS),
   };
 }
 
@@ -92,7 +94,11 @@ function askedBy({ access, rest }: ActionContract): string[] {
   if (typeof access === "string")
     return ["any", "user", "service", "gateway"].includes(access) ? keys : [...keys, "users.rolesOf"];
   const kinds = Object.keys(access).filter((key) => !["param", "or", "anonymous"].includes(key));
-  return [...keys, ...kinds.map((kind) => `${kind}s.allows`), ...("or" in access ? ["users.rolesOf"] : [])];
+  return [
+    ...keys,
+    ...kinds.map((kind) => `${serviceOfKind(kind)}.allows`),
+    ...("or" in access ? ["users.rolesOf"] : []),
+  ];
 }
 
 /** Without a queue a relay calls the consumers itself. */

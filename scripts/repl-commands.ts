@@ -1,7 +1,7 @@
 /** The operator's own commands in the REPL; each says what it found, or in a sentence why it could not. */
 import type { ServiceBroker } from "moleculer";
 import repl from "moleculer-repl";
-import { SQL_DOMAINS } from "../lib/settings.ts";
+import { TELLING_DOMAINS } from "../lib/settings.ts";
 import type { ActionName, Answer, Params } from "../lib/declare.ts";
 
 type Args = Record<string, string | undefined>;
@@ -15,11 +15,16 @@ export interface Command {
 
 type Call = <F extends ActionName>(action: F, params: Params<F>) => Promise<Answer<F>>;
 
-const QUEUES = { users: "usersQueue", clubs: "clubsQueue", applications: "applicationsQueue" } as const;
+const QUEUES = {
+  users: "usersQueue",
+  clubs: "clubsQueue",
+  applications: "applicationsQueue",
+  activities: "activitiesQueue",
+} as const;
 
 function queueOf(domain: string | undefined): (typeof QUEUES)[keyof typeof QUEUES] {
-  const name = SQL_DOMAINS.find((each) => each === domain);
-  if (!name) throw new Error(`Name one of the domains with a queue: ${SQL_DOMAINS.join(", ")}.`);
+  const name = TELLING_DOMAINS.find((each) => each === domain);
+  if (!name) throw new Error(`Name one of the domains with a queue: ${TELLING_DOMAINS.join(", ")}.`);
   return QUEUES[name];
 }
 
@@ -31,11 +36,19 @@ export const COMMANDS: Command[] = [
     command: "queues",
     description: "Messages that wait and dead letters, by domain",
     async run(call) {
-      const rows = SQL_DOMAINS.map(async (domain) => {
+      const rows = TELLING_DOMAINS.map(async (domain) => {
         const { waiting, oldest, dead } = await call(`${QUEUES[domain]}.depth`, {});
         return `${domain.padEnd(14)} waiting ${waiting}${oldest === null ? "" : ` (oldest ${when(oldest)})`}, dead ${dead}`;
       });
       return (await Promise.all(rows)).join("\n");
+    },
+  },
+  {
+    command: "reminders",
+    description: "What people who are signed up are still to be told, and reminders that came too late",
+    async run(call) {
+      const { waiting, oldest, dropped } = await call("reminders.depth", {});
+      return `waiting ${waiting}${oldest === null ? "" : ` (oldest ${when(oldest)})`}, dropped ${dropped}`;
     },
   },
   {

@@ -68,6 +68,7 @@ export async function startCluster(domains: string[], env: Record<string, string
     NAMESPACE,
     NODE_EXTRA_CA_CERTS: path.join(folder, "authority.pem"),
     REDIS_URL: redis.url,
+    ACTIVITIES_DB_URL: `${mongodb.url}/activities`,
     NOTIFICATIONS_DB_URL: `${mongodb.url}/notifications`,
     ...Object.fromEntries(urls),
     ALLOW_EMBEDDED: "1",
