@@ -87,8 +87,13 @@ function recordOf({ _id: id, kind, event, subject, values, createdAt, readAt }: 
 /** As the reader sees them: names are asked in one batch each. An inbox can be read while those domains are away. */
 async function present(ctx: Ctx, reader: string, docs: NotificationDocument[]) {
   if (docs.length === 0) return [];
-  const [clubs, people] = await Promise.all([clubNames(ctx, docs), peopleOf(ctx, reader, docs)]);
+  const [clubs, people, activities] = await Promise.all([
+    clubNames(ctx, docs),
+    peopleOf(ctx, reader, docs),
+    activitiesOf(ctx, docs),
+  ]);
   const language = ctx.headers.lang ?? people?.get(reader)?.locale ?? "en";
+  const unnamed = UNNAMED[language];
   return docs.map(({ _id: id, kind, event, subject, values, createdAt, readAt }) => ({
     id,
     kind,
@@ -96,8 +101,10 @@ async function present(ctx: Ctx, reader: string, docs: NotificationDocument[]) {
       event,
       values,
       {
-        club: clubs?.get(values.clubId ?? "") ?? UNNAMED[language].club,
+        club: clubs?.get(values.clubId ?? "") ?? unnamed.club,
         person: personName(people, values.personId, language),
+        activity: activities?.get(values.activityId ?? "")?.title ?? unnamed.activity,
+        timezone: activities?.get(values.activityId ?? "")?.timezone ?? unnamed.timezone,
       },
       language,
     ),
@@ -120,6 +127,16 @@ async function clubNames(ctx: Ctx, docs: NotificationDocument[]): Promise<Map<st
   if (ids.length === 0) return null;
   const clubs = await ctx.call("clubs.records", { ids }).catch(() => []);
   return new Map(clubs.map(({ id, name }) => [id, name]));
+}
+
+async function activitiesOf(
+  ctx: Ctx,
+  docs: NotificationDocument[],
+): Promise<Map<string, { title: string; timezone: string }> | null> {
+  const ids = [...new Set(docs.flatMap(({ values }) => values.activityId ?? []))];
+  if (ids.length === 0) return null;
+  const activities = await ctx.call("activities.records", { ids }).catch(() => []);
+  return new Map(activities.map((activity) => [activity.id, activity]));
 }
 
 function peopleOf(ctx: Ctx, reader: string, docs: NotificationDocument[]): Promise<People | null> {

@@ -12,7 +12,7 @@ export type Told = {
 }[Type];
 
 export interface Subject {
-  type: "application" | "review" | "club";
+  type: "application" | "review" | "club" | "activity";
   id: string;
 }
 
@@ -64,6 +64,11 @@ export async function noticesOf(message: Told, sources: Sources): Promise<Notice
     case "clubs.memberRoleChanged":
     case "clubs.transferOffered":
       return ofMember(message);
+    case "participations.promoted":
+    case "participations.calledOff":
+    case "participations.moved":
+    case "participations.reminded":
+      return [ofParticipations(message)];
     default:
       return message satisfies never;
   }
@@ -163,7 +168,48 @@ function ofMember(
   }
 }
 
-const KIND_OF = { application: "application", review: "review", club: "membership" } as const;
+/** Whom it concerns only the roster knows, so the message names them: also whoever did it, since it is news to them. */
+function ofParticipations(
+  message: Of<
+    | "participations.promoted"
+    | "participations.calledOff"
+    | "participations.moved"
+    | "participations.reminded"
+  >,
+): Notice {
+  const { activityId, clubId, occurrence, startsAt, users } = message.data;
+  const values = { activityId, clubId, occurrence, startsAt };
+  switch (message.type) {
+    case "participations.promoted":
+      return about("activity", activityId, values, "waitlist")("participation.promoted", users);
+    case "participations.calledOff": {
+      const comment = message.data.reason || null;
+      return about("activity", activityId, { ...values, comment })("participation.calledOff", users);
+    }
+    case "participations.moved": {
+      const { location } = message.data;
+      return about("activity", activityId, { ...values, location })("participation.moved", users);
+    }
+    case "participations.reminded": {
+      const { minutes } = message.data;
+      return about(
+        "activity",
+        activityId,
+        { ...values, minutes },
+        "reminder",
+      )("participation.reminded", users);
+    }
+    default:
+      return message satisfies never;
+  }
+}
+
+const KIND_OF = {
+  application: "application",
+  review: "review",
+  club: "membership",
+  activity: "activity",
+} as const;
 
 /** Makes notices about one thing. */
 function about(type: Subject["type"], id: string, values: Values, kind: Notice["kind"] = KIND_OF[type]) {

@@ -1,5 +1,7 @@
 /** What notifications say: made when they are read, from plain values and the names that ids have by then. */
+import { LRUCache } from "lru-cache";
 import type { Language } from "../../lib/declare.ts";
+import { isTimeZone } from "../../lib/time-zones.ts";
 
 /** What a notification keeps beside its event; ids are named when it is read. Comments and reasons stay as written. */
 export interface Values {
@@ -11,12 +13,23 @@ export interface Values {
   comment?: string | null;
   /** Milliseconds since 1970. */
   expiresAt?: number;
+  activityId?: string;
+  /** The original start, which names it; milliseconds since 1970. */
+  occurrence?: number;
+  /** Milliseconds since 1970. */
+  startsAt?: number;
+  location?: string;
+  /** How long before the start a reminder was due. */
+  minutes?: number;
 }
 
 /** What the ids of the values are called, in the reader's language. */
 export interface Names {
   club: string;
   person: string;
+  activity: string;
+  /** Of the activity, by its IANA name; null while it is not known. */
+  timezone: string | null;
 }
 
 type Words = readonly [title: string, body: string];
@@ -24,8 +37,8 @@ type Template = (names: Names, values: Values) => Words;
 
 /** How something is called that is gone, or cannot be asked for just now. */
 export const UNNAMED: Record<Language, Names> = {
-  en: { club: "a club", person: "somebody" },
-  "zh-CN": { club: "某社团", person: "某位用户" },
+  en: { club: "a club", person: "somebody", activity: "an activity", timezone: null },
+  "zh-CN": { club: "某社团", person: "某位用户", activity: "某活动", timezone: null },
 };
 
 const TEXTS = {
@@ -170,11 +183,52 @@ const TEXTS = {
   "membership.offered": {
     en: ({ club }, { expiresAt }) => [
       `The presidency of ${club} is offered to you`,
-      `Accept it by ${time(expiresAt)}; after that the offer ends.`,
+      `Accept it by ${utc(expiresAt)}; after that the offer ends.`,
     ],
     "zh-CN": ({ club }, { expiresAt }) => [
       `${club}的会长职务待您接受`,
-      `请在 ${time(expiresAt)} 前接受，逾期失效。`,
+      `请在 ${utc(expiresAt)} 前接受，逾期失效。`,
+    ],
+  },
+  // To those who are signed up
+  "participation.promoted": {
+    en: ({ club, activity, timezone }, { startsAt }) => [
+      `You have a place in ${activity} of ${club}`,
+      `You have moved up from the waitlist. It begins on ${time(startsAt, timezone, "en")}.`,
+    ],
+    "zh-CN": ({ club, activity, timezone }, { startsAt }) => [
+      `您已获得${club}的${activity}的名额`,
+      `您已从候补转为正式参加，活动将于 ${time(startsAt, timezone, "zh-CN")} 开始。`,
+    ],
+  },
+  "participation.calledOff": {
+    en: ({ club, activity, timezone }, { startsAt, comment }) => [
+      `${activity} of ${club} was cancelled`,
+      `It was to begin on ${time(startsAt, timezone, "en")}.\n${comment ?? "The club was dissolved."}`,
+    ],
+    "zh-CN": ({ club, activity, timezone }, { startsAt, comment }) => [
+      `${club}的${activity}已取消`,
+      `活动原定于 ${time(startsAt, timezone, "zh-CN")} 开始。\n${comment ?? "社团已解散。"}`,
+    ],
+  },
+  "participation.moved": {
+    en: ({ club, activity, timezone }, { startsAt, location }) => [
+      `The time or place of ${activity} of ${club} has changed`,
+      `It begins on ${time(startsAt, timezone, "en")} now.${location ? ` Place: ${location}.` : ""}`,
+    ],
+    "zh-CN": ({ club, activity, timezone }, { startsAt, location }) => [
+      `${club}的${activity}的时间或地点有变`,
+      `活动现定于 ${time(startsAt, timezone, "zh-CN")} 开始。${location ? `地点：${location}。` : ""}`,
+    ],
+  },
+  "participation.reminded": {
+    en: ({ club, activity, timezone }, { startsAt, location }) => [
+      `Reminder: ${activity} of ${club}`,
+      `It begins on ${time(startsAt, timezone, "en")}.${location ? ` Place: ${location}.` : ""}`,
+    ],
+    "zh-CN": ({ club, activity, timezone }, { startsAt, location }) => [
+      `提醒：${club}的${activity}`,
+      `活动将于 ${time(startsAt, timezone, "zh-CN")} 开始。${location ? `地点：${location}。` : ""}`,
     ],
   },
 } as const satisfies Record<string, Record<Language, Template>>;
@@ -195,7 +249,34 @@ export function textOf(
   return { title, body };
 }
 
+/** Formats are dear to make, and most of a page have the same one. */
+const clocks = new LRUCache<string, Intl.DateTimeFormat>({ max: 100 });
+
+/** As the clock shows it where the activity takes place, with the zone's name or offset. */
+function time(at: number | undefined, timezone: string | null, language: Language): string {
+  return timezone !== null && isTimeZone(timezone) ? clockOf(timezone, language).format(at ?? 0) : utc(at);
+}
+
+function clockOf(timezone: string, language: Language): Intl.DateTimeFormat {
+  const key = `${language} ${timezone}`;
+  const kept = clocks.get(key);
+  if (kept) return kept;
+  const clock = new Intl.DateTimeFormat(language, {
+    timeZone: timezone,
+    weekday: "long",
+    year: "numeric",
+    month: "long",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+    timeZoneName: "short",
+  });
+  clocks.set(key, clock);
+  return clock;
+}
+
 /** Minutes in UTC, since the reader's clock is not known. */
-function time(at: number | undefined): string {
+function utc(at: number | undefined): string {
   return `${new Date(at ?? 0).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }

@@ -253,6 +253,170 @@ describe("who is told what", () => {
   });
 });
 
+describe("people who are signed up for an activity", () => {
+  const startsAt = Date.UTC(2026, 8, 1, 8, 30);
+  const occurrence = Date.UTC(2026, 8, 1, 6);
+
+  /** An activity with people who are signed up for it. */
+  function activity(timezone?: string) {
+    const { world } = near;
+    const clubId = world.club("围棋社").id;
+    const id = world.activity(clubId, "Open Go", timezone);
+    const [first, second] = [world.person("Ann"), world.person("Bob")];
+    return { id, clubId, first, second, outsider: world.person("Oda"), users: [first, second] };
+  }
+  /** A message about an occurrence of the activity. */
+  const roster = (made: { id: string; clubId: string; users: string[] }, more: object = {}) => ({
+    aggregate: { type: "roster", id: `${made.id}:${occurrence}`, version: 4 },
+    data: { activityId: made.id, clubId: made.clubId, occurrence, startsAt, users: made.users, ...more },
+  });
+  const both = async (person: string) => {
+    const [en] = (await list(person, "?limit=1", "en")).items;
+    const [zh] = (await list(person, "?limit=1", "zh-CN")).items;
+    return [en, zh].map((item) => [item?.title, item?.body]);
+  };
+
+  test("each event in both languages: kind, subject, when by the activity's clock, and who is told", async () => {
+    const made = activity();
+    await near.tell(ON_MESSAGE, "participations.promoted", roster(made));
+    expect((await list(made.first)).items[0]).toMatchObject({
+      kind: "waitlist",
+      subject: { type: "activity", id: made.id },
+      readAt: null,
+    });
+    expect(await both(made.first)).toEqual([
+      [
+        "You have a place in Open Go of 围棋社",
+        "You have moved up from the waitlist. It begins on Tuesday, September 1, 2026 at 16:30 GMT+8.",
+      ],
+      [
+        "您已获得围棋社的Open Go的名额",
+        "您已从候补转为正式参加，活动将于 2026年9月1日星期二 GMT+8 16:30 开始。",
+      ],
+    ]);
+    await near.tell(ON_MESSAGE, "participations.moved", roster(made, { location: "二教 203" }));
+    expect(await both(made.first)).toEqual([
+      [
+        "The time or place of Open Go of 围棋社 has changed",
+        "It begins on Tuesday, September 1, 2026 at 16:30 GMT+8 now. Place: 二教 203.",
+      ],
+      ["围棋社的Open Go的时间或地点有变", "活动现定于 2026年9月1日星期二 GMT+8 16:30 开始。地点：二教 203。"],
+    ]);
+    await near.tell(ON_MESSAGE, "participations.reminded", roster(made, { minutes: 30 }));
+    expect(await both(made.first)).toEqual([
+      ["Reminder: Open Go of 围棋社", "It begins on Tuesday, September 1, 2026 at 16:30 GMT+8."],
+      ["提醒：围棋社的Open Go", "活动将于 2026年9月1日星期二 GMT+8 16:30 开始。"],
+    ]);
+    await near.tell(ON_MESSAGE, "participations.calledOff", roster(made, { reason: "Regen,\n场地关闭" }));
+    expect(await both(made.first)).toEqual([
+      [
+        "Open Go of 围棋社 was cancelled",
+        "It was to begin on Tuesday, September 1, 2026 at 16:30 GMT+8.\nRegen,\n场地关闭",
+      ],
+      ["围棋社的Open Go已取消", "活动原定于 2026年9月1日星期二 GMT+8 16:30 开始。\nRegen,\n场地关闭"],
+    ]);
+    await near.tell(ON_MESSAGE, "participations.calledOff", roster(made, { reason: null }));
+    expect((await list(made.first)).items[0]?.body).toContain("The club was dissolved.");
+    for (const person of made.users) {
+      const { items } = await list(person);
+      expect(items.map(({ kind }) => kind)).toEqual([
+        "activity",
+        "activity",
+        "reminder",
+        "activity",
+        "waitlist",
+      ]);
+      expect(new Set(items.map(({ subject }) => subject.id))).toEqual(new Set([made.id]));
+    }
+    expect(await titles(made.outsider)).toEqual([]);
+  });
+
+  test("a page names many activities, each by its title of now and its own clock", async () => {
+    const { first: reader, ...made } = activity("America/New_York");
+    const other = { ...activity("Asia/Kolkata"), users: [reader] };
+    await near.tell(ON_MESSAGE, "participations.reminded", roster(made, { minutes: 5 }));
+    await near.tell(ON_MESSAGE, "participations.reminded", roster(other, { minutes: 5 }));
+    const known = near.world.activities.get(other.id);
+    if (known) known.title = "Go by Night";
+    const { items } = await list(reader);
+    expect(items.map(({ title, body }) => [title, body])).toEqual([
+      ["Reminder: Go by Night of 围棋社", "It begins on Tuesday, September 1, 2026 at 14:00 GMT+5:30."],
+      ["Reminder: Open Go of 围棋社", "It begins on Tuesday, September 1, 2026 at 04:30 EDT."],
+    ]);
+  });
+
+  test("an inbox can be read while activities is away, and when the activity is gone", async () => {
+    const made = activity();
+    const neutral = [
+      ["Reminder: an activity of 围棋社", "It begins on 2026-09-01 08:30 UTC."],
+      ["提醒：围棋社的某活动", "活动将于 2026-09-01 08:30 UTC 开始。"],
+    ];
+    near.world.away.add("activities");
+    try {
+      await near.tell(ON_MESSAGE, "participations.reminded", roster(made, { minutes: 5 }));
+      expect(await both(made.first)).toEqual(neutral);
+    } finally {
+      near.world.away.clear();
+    }
+    expect((await list(made.first)).items[0]?.title).toBe("Reminder: Open Go of 围棋社");
+    near.world.activities.delete(made.id);
+    expect(await both(made.first)).toEqual(neutral);
+  });
+
+  test("a message that comes again, even twice at once, tells nobody twice", async () => {
+    const made = activity();
+    const message = { id: newId(), ...roster(made) };
+    await near.tell(ON_MESSAGE, "participations.promoted", message);
+    await near.call("POST", "/notifications/read", { person: made.first, body: { all: true } });
+    await Promise.all([1, 2].map(() => near.tell(ON_MESSAGE, "participations.promoted", message)));
+    const { items, unreadCount } = await list(made.first);
+    expect(items).toHaveLength(1);
+    expect(unreadCount).toBe(0);
+    expect(await titles(made.second)).toHaveLength(1);
+  });
+
+  test("a message to 1,500 reaches each of them but those who are erased or unknown", async () => {
+    const made = activity();
+    const users = Array.from({ length: 1500 }, () => near.world.person("P"));
+    const gone = [users[0], users[700], users[1499]] as string[];
+    for (const id of gone.slice(1)) (near.world.people.get(id) as { status: string }).status = "erased";
+    near.world.people.delete(gone[0] as string);
+    const crowded = roster({ ...made, users }, { reason: "Rain" });
+    await near.tell(ON_MESSAGE, "participations.calledOff", crowded);
+    const told = async (user: string) => {
+      const { records } = await near.broker.call<{ records: unknown[] }, object>("notifications.exportUser", {
+        user,
+        cursor: null,
+      });
+      return records.length;
+    };
+    const counts: number[] = [];
+    for (const user of users) counts.push(await told(user));
+    expect(counts).toEqual(users.map((user) => (gone.includes(user) ? 0 : 1)));
+    for (const id of users) near.world.people.delete(id);
+  });
+
+  test("ids and plain values are kept, no title and no sentence", async () => {
+    const made = activity();
+    await near.tell(ON_MESSAGE, "participations.moved", roster(made, { location: "B 203" }));
+    const { records } = await near.broker.call<{ records: unknown[] }, object>("notifications.exportUser", {
+      user: made.first,
+      cursor: null,
+    });
+    expect(records).toEqual([
+      {
+        id: expect.any(String),
+        kind: "activity",
+        event: "participation.moved",
+        subject: { type: "activity", id: made.id },
+        values: { activityId: made.id, clubId: made.clubId, occurrence, startsAt, location: "B 203" },
+        createdAt: expect.any(String),
+        readAt: null,
+      },
+    ]);
+  });
+});
+
 describe("in the reader's language", () => {
   test("by Accept-Language, each time anew", async () => {
     const made = club("围棋社");

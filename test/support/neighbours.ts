@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ServiceBroker, ServiceSchema } from "moleculer";
-import type { Envelope, Language, Role } from "../../lib/declare.ts";
+import type { Answer, Envelope, Language, Role } from "../../lib/declare.ts";
 import { newId } from "../../lib/ids.ts";
 import { generateKeySet, parseKeySet, Signer } from "../../lib/keys.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
@@ -11,7 +11,7 @@ import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
 import type { messages } from "../../services/contracts.ts";
 import { contractCheck } from "./contract-check.ts";
 import { Client } from "./http.ts";
-import type { Answer, RequestOptions } from "./http.ts";
+import type { Answer as HttpAnswer, RequestOptions } from "./http.ts";
 import { startPlace } from "./place.ts";
 import type { Place } from "./place.ts";
 
@@ -29,6 +29,7 @@ export class World {
   readonly clubs = new Map<string, ClubRecord>();
   /** Club → its officers and president. */
   readonly officers = new Map<string, { userId: string; role: "president" | "officer" }[]>();
+  readonly activities = new Map<string, Answer<"activities.records">[number]>();
   /** Services that do not answer. */
   readonly away = new Set<string>();
   /** Waited for before clubs.records answers. */
@@ -67,6 +68,12 @@ export class World {
     return club;
   }
 
+  activity(clubId: string, title: string, timezone = "Asia/Shanghai"): string {
+    const id = newId();
+    this.activities.set(id, { id, clubId, title, timezone });
+    return id;
+  }
+
   /** A change of a club with its next revision, and its next version unless it is given. */
   change(id: string, fields: Partial<ClubRecord>): ClubRecord {
     const before = this.clubs.get(id) as ClubRecord;
@@ -102,7 +109,7 @@ export class Neighbourhood {
     method: string,
     target: string,
     { person, ...options }: RequestOptions & { person?: string } = {},
-  ): Promise<Answer<T>> {
+  ): Promise<HttpAnswer<T>> {
     const token = person && signer.sign({ sub: person, sid: newId() }, 600);
     const answer = await this.#client.send<T>(method, target, { token, ...options });
     this.#check(method, target, answer);
@@ -152,7 +159,11 @@ function servicesOf(world: World): ServiceSchema[] {
       if (world.away.has(service)) throw new Error(`${service} does not answer`);
       return work(params);
     };
-  const found = <V>(table: Map<string, V>, ids: string[]): V[] => ids.flatMap((id) => table.get(id) ?? []);
+  const found = <V>(table: Map<string, V>, ids: string[]): V[] => {
+    // As the contracts have it.
+    if (ids.length > 1000) throw new Error(`${ids.length} ids are too many`);
+    return ids.flatMap((id) => table.get(id) ?? []);
+  };
   const person = ({ roles: _roles, ...known }: Neighbour) => ({
     ...known,
     username: null,
@@ -184,6 +195,9 @@ function servicesOf(world: World): ServiceSchema[] {
           .toSorted((a, b) => (a.id < b.id ? -1 : 1))
           .slice(0, limit),
       ),
+    }),
+    service("activities", {
+      records: answer("activities", ({ ids }: { ids: string[] }) => found(world.activities, ids)),
     }),
     service("members", {
       officersOf: answer("members", ({ clubId }: { clubId: string }) => world.officers.get(clubId) ?? []),

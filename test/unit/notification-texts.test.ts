@@ -1,9 +1,11 @@
+import fc from "fast-check";
+import { wallOf } from "../../lib/time-zones.ts";
 import { nobody } from "../../mixins/people.ts";
 import { mailOf } from "../../services/notifications/mails.ts";
 import type { MailTemplate } from "../../services/notifications/mails.ts";
-import { EVENTS, textOf } from "../../services/notifications/texts.ts";
+import { EVENTS, textOf, UNNAMED } from "../../services/notifications/texts.ts";
 
-const names = { club: "读书社", person: "李雷" };
+const names = { club: "读书社", person: "李雷", activity: "夜读", timezone: "Asia/Shanghai" };
 
 describe("texts of notifications", () => {
   test.each(EVENTS)("%s says something in both languages, and nothing is left out", (event) => {
@@ -16,7 +18,7 @@ describe("texts of notifications", () => {
     }
     expect(`${en.title} ${en.body}`).toContain("读书社");
     // English but for the names.
-    expect(`${en.title} ${en.body}`.replaceAll(/读书社|李雷/g, "")).not.toMatch(/\p{Script=Han}/u);
+    expect(`${en.title} ${en.body}`.replaceAll(/读书社|李雷|夜读/g, "")).not.toMatch(/\p{Script=Han}/u);
     expect(zh.title).toMatch(/\p{Script=Han}/u);
     expect(zh.body).toMatch(/\p{Script=Han}/u);
   });
@@ -43,6 +45,106 @@ describe("texts of notifications", () => {
   test("an erased person is named as everywhere", () => {
     const person = nobody("zh-CN").displayName;
     expect(textOf("application.received", {}, { ...names, person }, "zh-CN").body).toContain("已注销用户");
+  });
+});
+
+describe("texts about activities", () => {
+  const startsAt = Date.UTC(2026, 8, 1, 16, 30);
+  const english = "Wednesday, September 2, 2026 at 00:30 GMT+8";
+  const chinese = "2026年9月2日星期三 GMT+8 00:30";
+
+  test.each([
+    [
+      "participation.promoted",
+      {},
+      ["You have a place in 夜读 of 读书社", `You have moved up from the waitlist. It begins on ${english}.`],
+      ["您已获得读书社的夜读的名额", `您已从候补转为正式参加，活动将于 ${chinese} 开始。`],
+    ],
+    [
+      "participation.calledOff",
+      { comment: "Regen,\n场地关闭" },
+      ["夜读 of 读书社 was cancelled", `It was to begin on ${english}.\nRegen,\n场地关闭`],
+      ["读书社的夜读已取消", `活动原定于 ${chinese} 开始。\nRegen,\n场地关闭`],
+    ],
+    [
+      "participation.calledOff",
+      { comment: null },
+      ["夜读 of 读书社 was cancelled", `It was to begin on ${english}.\nThe club was dissolved.`],
+      ["读书社的夜读已取消", `活动原定于 ${chinese} 开始。\n社团已解散。`],
+    ],
+    [
+      "participation.moved",
+      { location: "B 203" },
+      ["The time or place of 夜读 of 读书社 has changed", `It begins on ${english} now. Place: B 203.`],
+      ["读书社的夜读的时间或地点有变", `活动现定于 ${chinese} 开始。地点：B 203。`],
+    ],
+    [
+      "participation.moved",
+      { location: "" },
+      ["The time or place of 夜读 of 读书社 has changed", `It begins on ${english} now.`],
+      ["读书社的夜读的时间或地点有变", `活动现定于 ${chinese} 开始。`],
+    ],
+    [
+      "participation.reminded",
+      { minutes: 30 },
+      ["Reminder: 夜读 of 读书社", `It begins on ${english}.`],
+      ["提醒：读书社的夜读", `活动将于 ${chinese} 开始。`],
+    ],
+    [
+      "participation.reminded",
+      { minutes: 30, location: "B 203" },
+      ["Reminder: 夜读 of 读书社", `It begins on ${english}. Place: B 203.`],
+      ["提醒：读书社的夜读", `活动将于 ${chinese} 开始。地点：B 203。`],
+    ],
+  ])("%s with %j", (event, values, en, zh) => {
+    const say = (language: "en" | "zh-CN") => {
+      const { title, body } = textOf(event, { startsAt, ...values }, names, language);
+      return [title, body];
+    };
+    expect(say("en")).toEqual(en);
+    expect(say("zh-CN")).toEqual(zh);
+  });
+
+  test("an activity that cannot be asked for is named neutrally, and its time is that of UTC", () => {
+    const say = (language: "en" | "zh-CN") =>
+      textOf("participation.reminded", { startsAt }, UNNAMED[language], language);
+    expect(say("en")).toEqual({
+      title: "Reminder: an activity of a club",
+      body: "It begins on 2026-09-01 16:30 UTC.",
+    });
+    expect(say("zh-CN")).toEqual({
+      title: "提醒：某社团的某活动",
+      body: "活动将于 2026-09-01 16:30 UTC 开始。",
+    });
+  });
+
+  test.each(["Mars/Olympus_Mons", ""])("a zone that is not known here, %j, is no fault", (timezone) => {
+    const { body } = textOf("participation.reminded", { startsAt }, { ...names, timezone }, "en");
+    expect(body).toBe("It begins on 2026-09-01 16:30 UTC.");
+  });
+
+  test("in every zone and either language, what the clock on the wall shows", () => {
+    const zone = fc.constantFrom(...Intl.supportedValuesOf("timeZone"));
+    const minute = fc.integer({ min: Date.UTC(2000, 0) / 60_000, max: Date.UTC(2090, 0) / 60_000 });
+    const language = fc.constantFrom("en" as const, "zh-CN" as const);
+    fc.assert(
+      fc.property(zone, minute, language, (timezone, at, spoken) => {
+        const { body } = textOf(
+          "participation.reminded",
+          { startsAt: at * 60_000 },
+          { ...names, timezone },
+          spoken,
+        );
+        const wall = new Date(wallOf(timezone, at * 60_000));
+        const [date, clock] = wall.toISOString().split(/[TZ]/) as [string, string];
+        const [year, month, day] = date.split("-").map(Number) as [number, number, number];
+        expect(body).toContain(clock.slice(0, 5));
+        const monthName = wall.toLocaleString("en", { month: "long", timeZone: "UTC" });
+        expect(body).toContain(
+          spoken === "en" ? `${monthName} ${day}, ${year}` : `${year}年${month}月${day}日`,
+        );
+      }),
+    );
   });
 });
 

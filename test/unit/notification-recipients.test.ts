@@ -1,0 +1,76 @@
+import type { Static } from "typebox";
+import { newId } from "../../lib/ids.ts";
+import type { messages } from "../../services/contracts.ts";
+import { noticesOf } from "../../services/notifications/recipients.ts";
+import type { Sources, Told } from "../../services/notifications/recipients.ts";
+
+/** Of a roster's people nobody else is asked. */
+const nobody: Sources = {
+  officersOf: () => Promise.reject(new Error("officers were asked for")),
+  reviewers: () => Promise.reject(new Error("reviewers were asked for")),
+};
+const about = { activityId: newId(), clubId: newId(), occurrence: 1_000, startsAt: 2_000 };
+const common = { id: newId(), at: 3_000, actor: null, requestId: null };
+const aggregate = { type: "roster", id: `${about.activityId}:1000`, version: 4 };
+
+type Type = Extract<Told["type"], `participations.${string}`>;
+
+function message<T extends Type>(type: T, data: Static<(typeof messages)[T]>, actor: string | null = null) {
+  return { ...common, aggregate, type, data, actor } as Extract<Told, { type: T }>;
+}
+
+describe("who is told of an activity", () => {
+  const users = ["ann", "bob"];
+  const people = { ...about, users };
+
+  test.each([
+    [message("participations.promoted", people), "waitlist", "participation.promoted", {}],
+    [
+      message("participations.calledOff", { ...people, reason: "Rain" }),
+      "activity",
+      "participation.calledOff",
+      { comment: "Rain" },
+    ],
+    [
+      message("participations.calledOff", { ...people, reason: null }),
+      "activity",
+      "participation.calledOff",
+      { comment: null },
+    ],
+    [
+      message("participations.moved", { ...people, location: "B 203" }),
+      "activity",
+      "participation.moved",
+      { location: "B 203" },
+    ],
+    [
+      message("participations.reminded", { ...people, minutes: 30 }),
+      "reminder",
+      "participation.reminded",
+      { minutes: 30 },
+    ],
+  ])("$type: those whom it names, in one notice", async (told, kind, event, more) => {
+    expect(await noticesOf(told, nobody)).toEqual([
+      {
+        to: users,
+        kind,
+        event,
+        subject: { type: "activity", id: about.activityId },
+        values: { ...about, ...more },
+      },
+    ]);
+  });
+
+  test("whoever did it is told as well: an officer who has cancelled may be signed up", async () => {
+    const [notice] = await noticesOf(
+      message("participations.calledOff", { ...people, reason: "Rain" }, "ann"),
+      nobody,
+    );
+    expect(notice?.to).toEqual(users);
+  });
+
+  test("a message to nobody tells nobody", async () => {
+    const [notice] = await noticesOf(message("participations.promoted", { ...about, users: [] }), nobody);
+    expect(notice?.to).toEqual([]);
+  });
+});
