@@ -25,7 +25,7 @@ type Verdict = "let through" | 401 | 403 | 404;
 /** From least to most; each of the latter includes the former. */
 const CLUB_ROLES = ["visible", "member", "officer", "president"];
 
-/** What the rule says about a role, in an active club and on an application of the applicant to it. */
+/** What the rule says about a role, in an active club, on an application of the applicant to it and a published activity. */
 function expected(access: ActionContract["access"], role: Role): Verdict {
   if (access === "any") return "let through";
   if (typeof access === "string") {
@@ -47,6 +47,10 @@ function expected(access: ActionContract["access"], role: Role): Verdict {
     if (parties[access.application].includes(role)) return "let through";
     return parties.party.includes(role) ? 403 : 404;
   }
+  if ("activity" in access && access.activity) {
+    const officers = ["officer", "president"];
+    return access.activity === "visible" || officers.includes(role) ? "let through" : 403;
+  }
   throw new Error(`The matrix does not know the rule ${JSON.stringify(access)}: teach it.`);
 }
 
@@ -56,6 +60,7 @@ let federation: Federation;
 const tokens = new Map<Role, string | undefined>([["anonymous", undefined]]);
 let club: string;
 let application: string;
+let activity: string;
 
 beforeAll(async () => {
   federation = await startFederation();
@@ -87,17 +92,25 @@ beforeAll(async () => {
     { token: of("applicant").token, body: {} },
   );
   application = applied.application.id;
+  activity = await publishActivity(of("officer").token);
 }, 60_000);
 
 afterAll(async () => federation?.stop());
 
+async function publishActivity(token: string): Promise<string> {
+  const [startsAt, endsAt] = [1, 2].map((days) => new Date(Date.now() + days * 86_400_000).toISOString());
+  const body = { title: "Reading", startsAt, endsAt, timezone: "Asia/Shanghai" };
+  const { id } = await federation.ok<{ id: string }>("POST", `/clubs/${club}/activities`, { token, body });
+  await federation.ok("POST", `/activities/${id}/publish`, { token, body: {} });
+  return id;
+}
+
 /** The request that is allowed or not, but wrong in its form. */
 function requestOf(rest: string, action: ActionContract): { method: string; path: string; body?: object } {
   const { method, path } = routeOf(rest);
-  const onApplication = typeof action.access === "object" && "application" in action.access;
-  const filled = path.replace(/:(\w+)/g, (_, name: string) =>
-    name === "id" && onApplication ? application : club,
-  );
+  const on = (kind: string) => typeof action.access === "object" && kind in action.access;
+  const subject = on("application") ? application : on("activity") ? activity : club;
+  const filled = path.replace(/:(\w+)/g, (_, name: string) => (name === "id" ? subject : club));
   if (method === "GET" || method === "DELETE") return { method, path: `${filled}?nonsense=1` };
   return { method, path: filled, body: { nonsense: 1 } };
 }
