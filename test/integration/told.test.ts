@@ -1,4 +1,4 @@
-/** What clubs, applications and users do, as notifications and search get to know of it through the whole federation. */
+/** What clubs, applications, activities and users do, as notifications and search get to know of it through the whole federation. */
 import { eventually, startFederation } from "../support/federation.ts";
 import type { Federation, Person } from "../support/federation.ts";
 
@@ -61,6 +61,27 @@ test("an application, from submission to membership", async () => {
     headers: { "accept-language": "zh-CN" },
   });
   expect(items.map(({ title }) => title)).toContain("您加入量子围棋社的申请已通过");
+});
+
+test("an activity: who moves up from the waitlist, and everyone who is signed up when it is called off", async () => {
+  const hour = 3_600_000;
+  const at = (hours: number): string => new Date(Date.now() + hours * hour).toISOString();
+  const officer = { token: president.token };
+  const planned = { title: "夜棋", startsAt: at(24), endsAt: at(26), timezone: "Asia/Shanghai" };
+  const body = { ...planned, capacity: 1, waitlist: true };
+  const { id } = await all.ok<{ id: string }>("POST", `/clubs/${club}/activities`, { ...officer, body });
+  await all.ok("POST", `/activities/${id}/publish`, officer);
+  const place = `/activities/${id}/participation`;
+  await all.ok("PUT", place, { token: reviewer.token, body: {} });
+  await all.ok("PUT", place, { token: applicant.token, body: {} });
+  await all.ok("DELETE", place, { token: reviewer.token });
+  const promoted = await told(applicant, "You have a place in 夜棋 of 量子围棋社");
+  expect(promoted).toMatchObject({ kind: "waitlist", subject: { type: "activity", id } });
+  expect(promoted.body).toContain("GMT+8");
+  await all.ok("POST", `/activities/${id}/cancel`, { ...officer, body: { reason: "Rain" } });
+  expect((await told(applicant, "夜棋 of 量子围棋社 was cancelled")).body).toContain("\nRain");
+  const { items } = await inbox(reviewer);
+  expect(items.filter(({ subject }) => subject.type === "activity")).toEqual([]);
 });
 
 test("a new name is found, and the old one no more", async () => {
