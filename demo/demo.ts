@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: a club fair through the REST API. Found and reviewed are the clubs of two real lists, students apply,
- * presidents decide; at the end the API must agree exactly with what was sent.
+ * presidents decide, and all sign up for one party at once; at the end the API must agree exactly with what was sent.
  */
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -15,6 +15,7 @@ import { createNode } from "../moleculer.config.ts";
 import { Client, forEach, Person } from "./client.ts";
 import { chineseClubs, dice, harvardClubs } from "./lists.ts";
 import type { NewClub } from "./lists.ts";
+import { rush } from "./rush.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -81,7 +82,12 @@ async function play(fair: Fair, clubs: NewClub[]): Promise<void> {
     found(fair, clubs, people, reviewer),
   );
   await timed("applications and decisions", APPLICATIONS, () => apply(fair, founded, people));
-  const problems = await timed("clubs checked", clubs.length, () => check(fair, founded));
+  const [host] = founded as [Founded];
+  const overrun = await timed("sign-ups for one activity", STUDENTS, () =>
+    rush(fair.bars, { clubId: host.id, president: host.president, people }),
+  );
+  const disagreeing = await timed("clubs checked", clubs.length, () => check(fair, founded));
+  const problems = [...overrun, ...disagreeing];
   fair.bars.stop();
   report(fair.client, rows, problems);
 }
