@@ -223,7 +223,12 @@ export const activityMessages = declareMessages({
   "participations.cancelled": T.Object(people),
   "participations.checkedIn": T.Object(people),
   // What people who are signed up are told, some hundred in a message.
-  "participations.calledOff": T.Object({ ...scheduled, reason: Nullable(T.String()) }),
+  "participations.calledOff": T.Object({
+    ...scheduled,
+    reason: Nullable(T.String()),
+    /** With its club. */
+    dissolved: T.Boolean(),
+  }),
   "participations.moved": T.Object({ ...scheduled, location: T.String() }),
   "participations.reminded": T.Object({ ...scheduled, minutes: T.Integer() }),
 });

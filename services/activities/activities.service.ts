@@ -155,12 +155,20 @@ export default implement(activities, {
     async list(ctx) {
       const { status, clubId, limit = 20, cursor, q } = ctx.params;
       const [after = null] = (readCursor(cursor, CURSOR, ["string"]) ?? []) as string[];
-      const from = ctx.params.from === undefined ? 0 : timeOf(ctx.params.from, "from");
-      const to = ctx.params.to === undefined ? Number.MAX_SAFE_INTEGER : timeOf(ctx.params.to, "to");
+      const from = ctx.params.from && timeOf(ctx.params.from, "from");
+      const to = ctx.params.to && timeOf(ctx.params.to, "to");
       const ids =
         status === "draft"
           ? await this.draftsOf(await draftClub(ctx, clubId), after, limit + 1)
-          : await this.find({ from, to, clubId, q, status, before: after, limit: limit + 1 });
+          : await this.find({
+              from: from || undefined,
+              to: to || undefined,
+              clubId,
+              q,
+              status,
+              before: after,
+              limit: limit + 1,
+            });
       const { items, nextCursor } = pageOf(ids, limit, (id) => writeCursor(CURSOR, [id]));
       const found = new Map(
         (await this.store.activities.find({ _id: { $in: items } })).map((each) => [each._id, each]),

@@ -62,7 +62,6 @@ export default implement(calendar, {
       const since = Date.now() - FEED_PAST;
       const ids = await this.find({
         from: since,
-        to: Number.MAX_SAFE_INTEGER,
         clubId,
         before: null,
         limit: MOST_IN_FEED,

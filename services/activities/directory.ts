@@ -2,10 +2,11 @@
  * Every activity that was published, in the memory of each node: the calendar and the lists are read from it. Before
  * each reading it takes over what has changed in the store since.
  */
+import type { ServiceBroker } from "moleculer";
 import type { Mixin } from "../../lib/implement.ts";
 import { Fresh } from "../../lib/fresh.ts";
 import type { Occurrence } from "../../lib/recurrence.ts";
-import { occurrencesBetween } from "../../lib/recurrence.ts";
+import { occurrencesBetween, spanOf } from "../../lib/recurrence.ts";
 import { fold } from "../../lib/search/fold.ts";
 import type { Answer } from "../../lib/declare.ts";
 import type { KeepingMethods } from "./keeping.ts";
@@ -17,6 +18,7 @@ import type { Scheduled } from "./schedule-index.ts";
 /** Clocks of nodes may differ by so much, and a write may take so long to be seen (milliseconds). */
 const LOOKBACK = 10_000;
 const PAGE = 1_000;
+const END = Number.MAX_SAFE_INTEGER;
 /** What is kept of an activity. */
 const FIELDS = [
   "clubId",
@@ -40,11 +42,13 @@ export interface Listed extends Scheduled {
   location: string;
   /** The title as it is searched in. */
   folded: string;
+  /** When all of it has ended; null: never. */
+  last: number | null;
 }
 
 export interface Filter {
-  from: number;
-  to: number;
+  from?: number | undefined;
+  to?: number | undefined;
   clubId?: string | undefined;
   q?: string | undefined;
   status?: Answer<"activities.get">["status"] | undefined;
@@ -89,7 +93,8 @@ class Directory {
     if (!known) this.#newest = null;
   }
 
-  find({ from, to, clubId, q, status, before, limit }: Filter, now: number): string[] {
+  find({ from = 0, to = END, clubId, q, status, before, limit }: Filter, now: number): string[] {
+    const anytime = from === 0 && to === END;
     this.#newest ??= [...this.#all.keys()].toSorted().toReversed();
     const wanted = q === undefined ? null : fold(q);
     const found: string[] = [];
@@ -99,7 +104,7 @@ class Directory {
       if (clubId !== undefined && listed.clubId !== clubId) continue;
       if (wanted !== null && !listed.folded.includes(wanted)) continue;
       if (status !== undefined && statusAt(listed, now) !== status) continue;
-      if (occurrencesBetween(listed, from, to, 1).length === 0) continue;
+      if (!anytime && occurrencesBetween(listed, from, to, 1).length === 0) continue;
       if (found.push(id) === limit) break;
     }
     return found;
@@ -131,8 +136,10 @@ class Directory {
 function listedOf(kept: Kept, status: "published" | "cancelled"): Listed {
   const { _id: id, clubId, version, title, location, cancelledOccurrences } = kept;
   const cancelled = cancelledOccurrences.map(({ occurrence }) => occurrence);
+  const schedule = scheduleOf(kept);
   return {
-    ...scheduleOf(kept),
+    ...schedule,
+    last: spanOf(schedule).last,
     id,
     clubId,
     version,
@@ -146,17 +153,24 @@ function listedOf(kept: Kept, status: "published" | "cancelled"): Listed {
 
 function statusAt(listed: Listed, now: number): "published" | "cancelled" | "finished" {
   if (listed.status === "cancelled") return "cancelled";
-  return occurrencesBetween(listed, now, Number.MAX_SAFE_INTEGER, 1).length > 0 ? "published" : "finished";
+  return listed.last !== null && listed.last <= now ? "finished" : "published";
 }
 
-type Self = DirectoryMethods & KeepingMethods & { directory: Directory };
+type Self = DirectoryMethods & KeepingMethods & { broker: ServiceBroker; directory: Directory };
+
+/** Services of one node share one. */
+const shared = new WeakMap<ServiceBroker, Directory>();
 
 /** Needs the keeping mixin behind it: what stands last in a list starts first. */
 export function directory(): Mixin<DirectoryMethods> {
   const mixin = {
     async started(this: Self) {
-      this.directory = new Directory(this.store);
+      this.directory = shared.get(this.broker) ?? new Directory(this.store);
+      shared.set(this.broker, this.directory);
       await this.directory.upToDate();
+    },
+    async stopped(this: Self) {
+      shared.delete(this.broker);
     },
     methods: {
       learn(this: Self, activity: ActivityDocument): void {

@@ -6,7 +6,7 @@ import { checkSchedule, spanOf } from "../../lib/recurrence.ts";
 import type { Recurrence } from "../../lib/recurrence.ts";
 import type { ActivityDocument } from "./records.ts";
 import { scheduleOf } from "./records.ts";
-import { timeOf } from "./terms.ts";
+import { scheduled, timeOf } from "./terms.ts";
 
 type Written = Omit<Params<"activities.update">, "id">;
 export type Fields = Pick<
@@ -94,6 +94,6 @@ export function demandSound(activity: ActivityDocument): void {
 
 /** Whether all of it has ended. @param now milliseconds */
 export function isOver(activity: ActivityDocument, now: number): boolean {
-  const { last } = spanOf(scheduleOf(activity));
+  const { last } = spanOf(scheduled(activity));
   return last !== null && last <= now;
 }

@@ -6,7 +6,7 @@ import type { Entry, ParticipationDocument, RosterDocument, Store, Terms } from 
 import { OPS_PER_VERSION, Roster } from "./roster.ts";
 
 /** Participations that are read at once. */
-const PAGE = 5_000;
+const PAGE = 20_000;
 /** Tries of a reading that others write into. */
 const TRIES = 8;
 /** Names messages by what they tell of, so that telling twice is telling once. */

@@ -58,11 +58,12 @@ async function prepareNotice(
 ): Promise<void> {
   const { version: revision, cancelReason, cancelledOccurrences } = activity;
   const one = cancelledOccurrences.find(({ occurrence }) => occurrence === roster.occurrence);
-  const notice = noticeOf(
-    roster.terms,
-    terms,
-    activity.status === "cancelled" ? cancelReason : (one?.reason ?? null),
-  );
+  const whole = activity.status === "cancelled";
+  const notice = noticeOf(roster.terms, terms, {
+    reason: whole ? cancelReason : (one?.reason ?? null),
+    // People cancel with a reason.
+    dissolved: whole && cancelReason === null,
+  });
   if (!notice) return;
   await store.tellings.insertOne(
     newTelling(roster, { ...notice, revision, expiresAt: null }, [revision], now),

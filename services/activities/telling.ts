@@ -15,10 +15,14 @@ type Outbox = { tell(messages: Envelope[]): Promise<void> };
 type Told = Pick<TellingDocument, "type" | "data">;
 
 /** What people in a roster are to be told when its terms become others; null when nothing that they would notice. */
-export function noticeOf(before: Terms, after: Terms, reason: string | null): Told | null {
+export function noticeOf(
+  before: Terms,
+  after: Terms,
+  why: { reason: string | null; dissolved: boolean },
+): Told | null {
   const { startsAt, location } = after;
   if (after.cancelled)
-    return before.cancelled ? null : { type: "participations.calledOff", data: { startsAt, reason } };
+    return before.cancelled ? null : { type: "participations.calledOff", data: { startsAt, ...why } };
   const moved =
     before.startsAt !== after.startsAt ||
     before.endsAt !== after.endsAt ||
