@@ -183,8 +183,9 @@ function ofParticipations(
     case "participations.promoted":
       return about("activity", activityId, values, "waitlist")("participation.promoted", users);
     case "participations.calledOff": {
-      const comment = message.data.reason || null;
-      return about("activity", activityId, { ...values, comment })("participation.calledOff", users);
+      const { reason, dissolved } = message.data;
+      const why = { comment: reason || null, ...(dissolved && { reason: "club" as const }) };
+      return about("activity", activityId, { ...values, ...why })("participation.calledOff", users);
     }
     case "participations.moved": {
       const { location } = message.data;

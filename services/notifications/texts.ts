@@ -202,13 +202,13 @@ const TEXTS = {
     ],
   },
   "participation.calledOff": {
-    en: ({ club, activity, timezone }, { startsAt, comment }) => [
+    en: ({ club, activity, timezone }, { startsAt, comment, reason }) => [
       `${activity} of ${club} was cancelled`,
-      `It was to begin on ${time(startsAt, timezone, "en")}.\n${comment ?? "The club was dissolved."}`,
+      `It was to begin on ${time(startsAt, timezone, "en")}.${why(comment, reason, "The club was dissolved.")}`,
     ],
-    "zh-CN": ({ club, activity, timezone }, { startsAt, comment }) => [
+    "zh-CN": ({ club, activity, timezone }, { startsAt, comment, reason }) => [
       `${club}的${activity}已取消`,
-      `活动原定于 ${time(startsAt, timezone, "zh-CN")} 开始。\n${comment ?? "社团已解散。"}`,
+      `活动原定于 ${time(startsAt, timezone, "zh-CN")} 开始。${why(comment, reason, "社团已解散。")}`,
     ],
   },
   "participation.moved": {
@@ -235,6 +235,12 @@ const TEXTS = {
 
 export type EventName = keyof typeof TEXTS;
 export const EVENTS = Object.keys(TEXTS) as EventName[];
+
+/** A line of its own: what somebody wrote, or that the club is gone; nothing where neither is so. */
+function why(comment: string | null | undefined, reason: Values["reason"], dissolved: string): string {
+  if (comment) return `\n${comment}`;
+  return reason === "club" ? `\n${dissolved}` : "";
+}
 
 /** The title and the body of a notification in one language; an event that this version does not know has neither. */
 export function textOf(

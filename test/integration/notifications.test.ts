@@ -307,7 +307,11 @@ describe("people who are signed up for an activity", () => {
       ["Reminder: Open Go of 围棋社", "It begins on Tuesday, September 1, 2026 at 16:30 GMT+8."],
       ["提醒：围棋社的Open Go", "活动将于 2026年9月1日星期二 GMT+8 16:30 开始。"],
     ]);
-    await near.tell(ON_MESSAGE, "participations.calledOff", roster(made, { reason: "Regen,\n场地关闭" }));
+    await near.tell(
+      ON_MESSAGE,
+      "participations.calledOff",
+      roster(made, { reason: "Regen,\n场地关闭", dissolved: false }),
+    );
     expect(await both(made.first)).toEqual([
       [
         "Open Go of 围棋社 was cancelled",
@@ -315,7 +319,7 @@ describe("people who are signed up for an activity", () => {
       ],
       ["围棋社的Open Go已取消", "活动原定于 2026年9月1日星期二 GMT+8 16:30 开始。\nRegen,\n场地关闭"],
     ]);
-    await near.tell(ON_MESSAGE, "participations.calledOff", roster(made, { reason: null }));
+    await near.tell(ON_MESSAGE, "participations.calledOff", roster(made, { reason: null, dissolved: true }));
     expect((await list(made.first)).items[0]?.body).toContain("The club was dissolved.");
     for (const person of made.users) {
       const { items } = await list(person);

@@ -26,16 +26,22 @@ describe("who is told of an activity", () => {
   test.each([
     [message("participations.promoted", people), "waitlist", "participation.promoted", {}],
     [
-      message("participations.calledOff", { ...people, reason: "Rain" }),
+      message("participations.calledOff", { ...people, reason: "Rain", dissolved: false }),
       "activity",
       "participation.calledOff",
       { comment: "Rain" },
     ],
     [
-      message("participations.calledOff", { ...people, reason: null }),
+      message("participations.calledOff", { ...people, reason: null, dissolved: false }),
       "activity",
       "participation.calledOff",
       { comment: null },
+    ],
+    [
+      message("participations.calledOff", { ...people, reason: null, dissolved: true }),
+      "activity",
+      "participation.calledOff",
+      { comment: null, reason: "club" },
     ],
     [
       message("participations.moved", { ...people, location: "B 203" }),
@@ -63,7 +69,7 @@ describe("who is told of an activity", () => {
 
   test("whoever did it is told as well: an officer who has cancelled may be signed up", async () => {
     const [notice] = await noticesOf(
-      message("participations.calledOff", { ...people, reason: "Rain" }, "ann"),
+      message("participations.calledOff", { ...people, reason: "Rain", dissolved: false }, "ann"),
       nobody,
     );
     expect(notice?.to).toEqual(users);

@@ -69,6 +69,12 @@ describe("texts about activities", () => {
     [
       "participation.calledOff",
       { comment: null },
+      ["夜读 of 读书社 was cancelled", `It was to begin on ${english}.`],
+      ["读书社的夜读已取消", `活动原定于 ${chinese} 开始。`],
+    ],
+    [
+      "participation.calledOff",
+      { comment: null, reason: "club" },
       ["夜读 of 读书社 was cancelled", `It was to begin on ${english}.\nThe club was dissolved.`],
       ["读书社的夜读已取消", `活动原定于 ${chinese} 开始。\n社团已解散。`],
     ],
