@@ -74,7 +74,7 @@ describe("texts about activities", () => {
     ],
     [
       "participation.calledOff",
-      { comment: null, reason: "club" },
+      { comment: null, reason: "club" as const },
       ["夜读 of 读书社 was cancelled", `It was to begin on ${english}.\nThe club was dissolved.`],
       ["读书社的夜读已取消", `活动原定于 ${chinese} 开始。\n社团已解散。`],
     ],
