@@ -107,7 +107,6 @@ export default implement(activities, {
   actions: {
     async create(ctx) {
       const { id: clubId, ...written } = ctx.params;
-      if (ctx.locals.grant["status"] !== "active") throw new AppError("CLUB_NOT_ACTIVE");
       const now = Date.now();
       const fields = { ...DEFAULTS, ...fieldsOf(written) };
       const activity = {
@@ -116,6 +115,7 @@ export default implement(activities, {
         originalStart: fields.startsAt,
       } as ActivityDocument;
       demandSound(activity);
+      if (ctx.locals.grant["status"] !== "active") throw new AppError("CLUB_NOT_ACTIVE");
       const made = await this.store.activities.insertOne(activity);
       // A repeat whose first try was made but not answered finds its own.
       return this.show(ctx, made ? activity : ((await this.activity(activity._id)) as ActivityDocument));
@@ -147,7 +147,7 @@ export default implement(activities, {
       const after = await this.edit(ctx, (activity) => {
         if (activity.status === "cancelled") return null;
         if (isOver(activity, Date.now())) throw new AppError("ACTIVITY_OVER");
-        if (occurrence === undefined || !activity.recurrence) return wholeCancelled(activity, reason);
+        if (occurrence === undefined) return wholeCancelled(activity, reason);
         return oneCancelled(activity, namedOccurrence(activity, occurrence), reason);
       });
       return this.show(ctx, after);
@@ -288,6 +288,7 @@ function oneCancelled(activity: ActivityDocument, occurrence: number, reason: st
   if (isCancelled(activity, occurrence)) return null;
   const found = occurrenceAt(scheduled(activity), occurrence);
   if (!found) throw invalid({ field: "occurrence", code: "NO_SUCH_OCCURRENCE" });
+  if (!activity.recurrence) return wholeCancelled(activity, reason);
   if (found.endsAt <= Date.now()) throw new AppError("ACTIVITY_OVER");
   const cancelledOccurrences = [...activity.cancelledOccurrences, { occurrence, reason }];
   return {

@@ -195,6 +195,7 @@ describe("a plan", () => {
     expect(await create(body, officer, randomUUID())).toContain("422 VALIDATION_FAILED id=");
     hall.setStatus(club, "suspended");
     expect(await create({ nonsense: 1 })).toContain("422 VALIDATION_FAILED");
+    expect(await create({ ...body, timezone: "Nowhere" })).toContain("422 VALIDATION_FAILED timezone=");
     expect(await create(body)).toBe("409 CLUB_NOT_ACTIVE");
     expect(await create(body, stranger)).toBe("404 NOT_FOUND");
   });

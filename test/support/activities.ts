@@ -122,13 +122,13 @@ export class Hall {
     return signer.sign({ sub: user, sid: newId() }, 600);
   }
 
-  /** A request; the answer is held to its contract. */
+  /** A request; the answer is held to its contract. Who is asked to come again does so, as on a busy machine. */
   call<T = Activity>(
     method: string,
     target: string,
     { as, ifMatch, key, headers, ...options }: CallOptions = {},
   ): Promise<Reply<T>> {
-    return this.#http.call<T>(method, target, {
+    const request = {
       ...(as !== undefined && { token: this.tokenOf(as) }),
       ...options,
       headers: {
@@ -136,6 +136,11 @@ export class Hall {
         ...(key !== undefined && { "idempotency-key": key }),
         ...headers,
       },
+    };
+    return eventually(async () => {
+      const answer = await this.#http.call<T>(method, target, request);
+      const { code } = (answer.body ?? {}) as Partial<Problem>;
+      return answer.status === 503 && code === "OVERLOADED" ? undefined : answer;
     });
   }
 
