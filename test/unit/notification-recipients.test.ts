@@ -24,38 +24,43 @@ describe("who is told of an activity", () => {
   const people = { ...about, users };
 
   test.each([
-    [message("participations.promoted", people), "waitlist", "participation.promoted", {}],
-    [
-      message("participations.calledOff", { ...people, reason: "Rain", dissolved: false }),
-      "activity",
-      "participation.calledOff",
-      { comment: "Rain" },
-    ],
-    [
-      message("participations.calledOff", { ...people, reason: null, dissolved: false }),
-      "activity",
-      "participation.calledOff",
-      { comment: null },
-    ],
-    [
-      message("participations.calledOff", { ...people, reason: null, dissolved: true }),
-      "activity",
-      "participation.calledOff",
-      { comment: null, reason: "club" },
-    ],
-    [
-      message("participations.moved", { ...people, location: "B 203" }),
-      "activity",
-      "participation.moved",
-      { location: "B 203" },
-    ],
-    [
-      message("participations.reminded", { ...people, minutes: 30 }),
-      "reminder",
-      "participation.reminded",
-      { minutes: 30 },
-    ],
-  ])("$type: those whom it names, in one notice", async (told, kind, event, more) => {
+    {
+      told: message("participations.promoted", people),
+      kind: "waitlist",
+      event: "participation.promoted",
+      more: {},
+    },
+    {
+      told: message("participations.calledOff", { ...people, reason: "Rain", dissolved: false }),
+      kind: "activity",
+      event: "participation.calledOff",
+      more: { comment: "Rain" },
+    },
+    {
+      told: message("participations.calledOff", { ...people, reason: null, dissolved: false }),
+      kind: "activity",
+      event: "participation.calledOff",
+      more: { comment: null },
+    },
+    {
+      told: message("participations.calledOff", { ...people, reason: null, dissolved: true }),
+      kind: "activity",
+      event: "participation.calledOff",
+      more: { comment: null, reason: "club" },
+    },
+    {
+      told: message("participations.moved", { ...people, location: "B 203" }),
+      kind: "activity",
+      event: "participation.moved",
+      more: { location: "B 203" },
+    },
+    {
+      told: message("participations.reminded", { ...people, minutes: 30 }),
+      kind: "reminder",
+      event: "participation.reminded",
+      more: { minutes: 30 },
+    },
+  ])("$told.type: those whom it names, in one notice, with $more", async ({ told, kind, event, more }) => {
     expect(await noticesOf(told, nobody)).toEqual([
       {
         to: users,
