@@ -1,14 +1,11 @@
 /** Rosters in the store: each step can be repeated, by whoever finds it undone (docs/sign-up.md). */
 import { v5 } from "uuid";
 import type { Envelope } from "../../lib/declare.ts";
-import { AppError } from "../../lib/errors.ts";
 import type { Entry, ParticipationDocument, RosterDocument, Store, Terms } from "./records.ts";
 import { OPS_PER_VERSION, Roster } from "./roster.ts";
 
 /** Participations that are read at once. */
 const PAGE = 20_000;
-/** Tries of a reading that others write into. */
-const TRIES = 8;
 /** Names messages by what they tell of, so that telling twice is telling once. */
 const NAMESPACE = "5a1c1e0b-6d0a-4f0e-9a57-0e6f6a5f3f11";
 
@@ -33,22 +30,18 @@ export class RosterBook {
 
   /**
    * The roster as it is by now; `known` is brought up to date where it is given. What its journal holds is carried out
-   * first, so that nobody writes over what is not in the participations yet. Null: there is none.
+   * first, so that nobody writes over what is not in the participations yet. Null: there is none. Others may write
+   * between the readings: then it fits no version, and what is decided by it will not match.
    */
   async load(id: string, known: Roster | null): Promise<Roster | null> {
-    for (let tries = 0; tries < TRIES; tries++) {
-      const document = await this.#store.rosters.findOne({ _id: id });
-      if (!document) return null;
-      await this.apply(document, document.journal);
-      const since = known ? (known.version + 1) * OPS_PER_VERSION : 0;
-      const changed = await this.#participations(id, since);
-      // Between the two readings others may have written: then what was read belongs to no version.
-      if (!(await this.isAt(id, document.version))) continue;
-      const roster = known ?? new Roster(document);
-      roster.catchUp(document, changed);
-      return roster;
-    }
-    throw new AppError("OVERLOADED", { retryAfter: 1 });
+    const document = await this.#store.rosters.findOne({ _id: id });
+    if (!document) return null;
+    await this.apply(document, document.journal);
+    const since = known ? (known.version + 1) * OPS_PER_VERSION : 0;
+    const changed = await this.#participations(id, since);
+    const roster = known ?? new Roster(document);
+    roster.catchUp(document, changed);
+    return roster;
   }
 
   async create(id: string, clubId: string, terms: Terms, now: number): Promise<void> {

@@ -54,7 +54,7 @@ class Way {
       (method: (typeof WRITES)[number]) =>
       async (...values: unknown[]): Promise<unknown> => {
         const fate = this.dead ? "dies before" : ((this.#fates.next().value as Fate | undefined) ?? "fine");
-        if (fate === "late") await sleep(2);
+        if (fate === "late") await sleep(8);
         if (fate === "dies before") return this.#die();
         if (fate === "lost before") throw new AppError("UNAVAILABLE");
         const answer = await (collection[method] as (...all: unknown[]) => Promise<unknown>)(...values);
@@ -285,6 +285,20 @@ test("two desks at once sell no place twice; without the fence they do", async (
   };
   expect(await sold(RosterBook)).toBe(19);
   expect(await sold(UnfencedBook)).toBeGreaterThan(19);
+});
+
+test("a paused node that goes on with an old journal changes nothing any more", async () => {
+  const world = newWorld(1, true);
+  const { desk } = world.desk();
+  await desk.ask({ kind: "join", user: "a" });
+  const old = await documentOf(world);
+  expect(old?.journal).toHaveLength(1);
+  await desk.ask({ kind: "join", user: "b" });
+  await desk.ask({ kind: "leave", user: "a" });
+  const before = await store.participations.find({ roster: world.id });
+  const book = new RosterBook(store, { tell: async () => undefined }, () => undefined);
+  await book.apply(old as RosterDocument, (old as RosterDocument).journal);
+  expect(await store.participations.find({ roster: world.id })).toEqual(before);
 });
 
 test.each(["dies before", "dies after"] as const)(
