@@ -229,6 +229,6 @@ export const activityMessages = declareMessages({
     /** With its club. */
     dissolved: T.Boolean(),
   }),
-  "participations.moved": T.Object({ ...scheduled, location: T.String() }),
-  "participations.reminded": T.Object({ ...scheduled, minutes: T.Integer() }),
+  "participations.moved": T.Object({ ...scheduled, endsAt: T.Integer(), location: T.String() }),
+  "participations.reminded": T.Object({ ...scheduled, location: T.String(), minutes: T.Integer() }),
 });

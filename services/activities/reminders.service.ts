@@ -56,7 +56,7 @@ export default implement(reminders, {
       if (!roster || roster.confirmed === 0) return;
       const told = {
         type: "participations.reminded",
-        data: { startsAt, minutes },
+        data: { startsAt, location: occurrence.location ?? activity.location, minutes },
         revision: 0,
         expiresAt: startsAt,
       } as const;

@@ -20,14 +20,14 @@ export function noticeOf(
   after: Terms,
   why: { reason: string | null; dissolved: boolean },
 ): Told | null {
-  const { startsAt, location } = after;
+  const { startsAt, endsAt, location } = after;
   if (after.cancelled)
     return before.cancelled ? null : { type: "participations.calledOff", data: { startsAt, ...why } };
   const moved =
     before.startsAt !== after.startsAt ||
     before.endsAt !== after.endsAt ||
     before.location !== after.location;
-  return moved ? { type: "participations.moved", data: { startsAt, location } } : null;
+  return moved ? { type: "participations.moved", data: { startsAt, endsAt, location } } : null;
 }
 
 type Addressed = Pick<

@@ -188,15 +188,15 @@ function ofParticipations(
       return about("activity", activityId, { ...values, ...why })("participation.calledOff", users);
     }
     case "participations.moved": {
-      const { location } = message.data;
-      return about("activity", activityId, { ...values, location })("participation.moved", users);
+      const { endsAt, location } = message.data;
+      return about("activity", activityId, { ...values, endsAt, location })("participation.moved", users);
     }
     case "participations.reminded": {
-      const { minutes } = message.data;
+      const { location, minutes } = message.data;
       return about(
         "activity",
         activityId,
-        { ...values, minutes },
+        { ...values, location, minutes },
         "reminder",
       )("participation.reminded", users);
     }

@@ -18,6 +18,7 @@ export interface Values {
   occurrence?: number;
   /** Milliseconds since 1970. */
   startsAt?: number;
+  endsAt?: number;
   location?: string;
   /** How long before the start a reminder was due. */
   minutes?: number;
@@ -212,13 +213,13 @@ const TEXTS = {
     ],
   },
   "participation.moved": {
-    en: ({ club, activity, timezone }, { startsAt, location }) => [
+    en: ({ club, activity, timezone }, { startsAt, endsAt, location }) => [
       `The time or place of ${activity} of ${club} has changed`,
-      `It begins on ${time(startsAt, timezone, "en")} now.${location ? ` Place: ${location}.` : ""}`,
+      `It now begins on ${time(startsAt, timezone, "en")} and ends on ${time(endsAt, timezone, "en")}.${location ? ` Place: ${location}.` : ""}`,
     ],
-    "zh-CN": ({ club, activity, timezone }, { startsAt, location }) => [
+    "zh-CN": ({ club, activity, timezone }, { startsAt, endsAt, location }) => [
       `${club}的${activity}的时间或地点有变`,
-      `活动现定于 ${time(startsAt, timezone, "zh-CN")} 开始。${location ? `地点：${location}。` : ""}`,
+      `活动现定于 ${time(startsAt, timezone, "zh-CN")} 开始，${time(endsAt, timezone, "zh-CN")} 结束。${location ? `地点：${location}。` : ""}`,
     ],
   },
   "participation.reminded": {

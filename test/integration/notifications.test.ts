@@ -294,15 +294,22 @@ describe("people who are signed up for an activity", () => {
         "您已从候补转为正式参加，活动将于 2026年9月1日星期二 GMT+8 16:30 开始。",
       ],
     ]);
-    await near.tell(ON_MESSAGE, "participations.moved", roster(made, { location: "二教 203" }));
+    await near.tell(
+      ON_MESSAGE,
+      "participations.moved",
+      roster(made, { endsAt: startsAt + 3_600_000, location: "二教 203" }),
+    );
     expect(await both(made.first)).toEqual([
       [
         "The time or place of Open Go of 围棋社 has changed",
-        "It begins on Tuesday, September 1, 2026 at 16:30 GMT+8 now. Place: 二教 203.",
+        "It now begins on Tuesday, September 1, 2026 at 16:30 GMT+8 and ends on Tuesday, September 1, 2026 at 17:30 GMT+8. Place: 二教 203.",
       ],
-      ["围棋社的Open Go的时间或地点有变", "活动现定于 2026年9月1日星期二 GMT+8 16:30 开始。地点：二教 203。"],
+      [
+        "围棋社的Open Go的时间或地点有变",
+        "活动现定于 2026年9月1日星期二 GMT+8 16:30 开始，2026年9月1日星期二 GMT+8 17:30 结束。地点：二教 203。",
+      ],
     ]);
-    await near.tell(ON_MESSAGE, "participations.reminded", roster(made, { minutes: 30 }));
+    await near.tell(ON_MESSAGE, "participations.reminded", roster(made, { location: "", minutes: 30 }));
     expect(await both(made.first)).toEqual([
       ["Reminder: Open Go of 围棋社", "It begins on Tuesday, September 1, 2026 at 16:30 GMT+8."],
       ["提醒：围棋社的Open Go", "活动将于 2026年9月1日星期二 GMT+8 16:30 开始。"],
@@ -338,8 +345,8 @@ describe("people who are signed up for an activity", () => {
   test("a page names many activities, each by its title of now and its own clock", async () => {
     const { first: reader, ...made } = activity("America/New_York");
     const other = { ...activity("Asia/Kolkata"), users: [reader] };
-    await near.tell(ON_MESSAGE, "participations.reminded", roster(made, { minutes: 5 }));
-    await near.tell(ON_MESSAGE, "participations.reminded", roster(other, { minutes: 5 }));
+    await near.tell(ON_MESSAGE, "participations.reminded", roster(made, { location: "", minutes: 5 }));
+    await near.tell(ON_MESSAGE, "participations.reminded", roster(other, { location: "", minutes: 5 }));
     const known = near.world.activities.get(other.id);
     if (known) known.title = "Go by Night";
     const { items } = await list(reader);
@@ -357,7 +364,7 @@ describe("people who are signed up for an activity", () => {
     ];
     near.world.away.add("activities");
     try {
-      await near.tell(ON_MESSAGE, "participations.reminded", roster(made, { minutes: 5 }));
+      await near.tell(ON_MESSAGE, "participations.reminded", roster(made, { location: "", minutes: 5 }));
       expect(await both(made.first)).toEqual(neutral);
     } finally {
       near.world.away.clear();
@@ -402,7 +409,7 @@ describe("people who are signed up for an activity", () => {
 
   test("ids and plain values are kept, no title and no sentence", async () => {
     const made = activity();
-    await near.tell(ON_MESSAGE, "participations.moved", roster(made, { location: "B 203" }));
+    await near.tell(ON_MESSAGE, "participations.moved", roster(made, { endsAt: 3_000, location: "B 203" }));
     const { records } = await near.broker.call<{ records: unknown[] }, object>("notifications.exportUser", {
       user: made.first,
       cursor: null,
@@ -413,7 +420,14 @@ describe("people who are signed up for an activity", () => {
         kind: "activity",
         event: "participation.moved",
         subject: { type: "activity", id: made.id },
-        values: { activityId: made.id, clubId: made.clubId, occurrence, startsAt, location: "B 203" },
+        values: {
+          activityId: made.id,
+          clubId: made.clubId,
+          occurrence,
+          startsAt,
+          endsAt: 3_000,
+          location: "B 203",
+        },
         createdAt: expect.any(String),
         readAt: null,
       },

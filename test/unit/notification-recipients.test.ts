@@ -49,16 +49,16 @@ describe("who is told of an activity", () => {
       more: { comment: null, reason: "club" },
     },
     {
-      told: message("participations.moved", { ...people, location: "B 203" }),
+      told: message("participations.moved", { ...people, endsAt: 3_000, location: "B 203" }),
       kind: "activity",
       event: "participation.moved",
-      more: { location: "B 203" },
+      more: { endsAt: 3_000, location: "B 203" },
     },
     {
-      told: message("participations.reminded", { ...people, minutes: 30 }),
+      told: message("participations.reminded", { ...people, location: "B 203", minutes: 30 }),
       kind: "reminder",
       event: "participation.reminded",
-      more: { minutes: 30 },
+      more: { location: "B 203", minutes: 30 },
     },
   ])("$told.type: those whom it names, in one notice, with $more", async ({ told, kind, event, more }) => {
     expect(await noticesOf(told, nobody)).toEqual([

@@ -52,6 +52,8 @@ describe("texts about activities", () => {
   const startsAt = Date.UTC(2026, 8, 1, 16, 30);
   const english = "Wednesday, September 2, 2026 at 00:30 GMT+8";
   const chinese = "2026年9月2日星期三 GMT+8 00:30";
+  const endsAt = Date.UTC(2026, 8, 1, 18, 0);
+  const end = { en: "Wednesday, September 2, 2026 at 02:00 GMT+8", zh: "2026年9月2日星期三 GMT+8 02:00" };
 
   test.each([
     [
@@ -80,15 +82,21 @@ describe("texts about activities", () => {
     ],
     [
       "participation.moved",
-      { location: "B 203" },
-      ["The time or place of 夜读 of 读书社 has changed", `It begins on ${english} now. Place: B 203.`],
-      ["读书社的夜读的时间或地点有变", `活动现定于 ${chinese} 开始。地点：B 203。`],
+      { endsAt, location: "B 203" },
+      [
+        "The time or place of 夜读 of 读书社 has changed",
+        `It now begins on ${english} and ends on ${end.en}. Place: B 203.`,
+      ],
+      ["读书社的夜读的时间或地点有变", `活动现定于 ${chinese} 开始，${end.zh} 结束。地点：B 203。`],
     ],
     [
       "participation.moved",
-      { location: "" },
-      ["The time or place of 夜读 of 读书社 has changed", `It begins on ${english} now.`],
-      ["读书社的夜读的时间或地点有变", `活动现定于 ${chinese} 开始。`],
+      { endsAt, location: "" },
+      [
+        "The time or place of 夜读 of 读书社 has changed",
+        `It now begins on ${english} and ends on ${end.en}.`,
+      ],
+      ["读书社的夜读的时间或地点有变", `活动现定于 ${chinese} 开始，${end.zh} 结束。`],
     ],
     [
       "participation.reminded",
