@@ -9,6 +9,7 @@ import type { Occurrence } from "../../lib/recurrence.ts";
 import { occurrencesBetween, spanOf } from "../../lib/recurrence.ts";
 import { fold } from "../../lib/search/fold.ts";
 import type { Answer } from "../../lib/declare.ts";
+import type { Query } from "../../lib/documents.ts";
 import type { KeepingMethods } from "./keeping.ts";
 import type { ActivityDocument, Store } from "./records.ts";
 import { scheduleOf } from "./records.ts";
@@ -115,19 +116,19 @@ class Directory {
   }
 
   async #catchUp(): Promise<void> {
-    const since = this.#seen - LOOKBACK;
-    for (let after = ""; ;) {
-      const page: Kept[] = await this.#store.activities.find(
-        { updatedAt: { $gt: since }, _id: { $gt: after } },
-        { sort: { _id: 1 }, limit: PAGE, projection: FIELDS },
-      );
-      for (const kept of page) {
-        this.put(kept);
-        this.#seen = Math.max(this.#seen, kept.updatedAt);
-      }
+    let query: Query<ActivityDocument> = { updatedAt: { $gt: this.#seen - LOOKBACK } };
+    for (;;) {
+      const page: Kept[] = await this.#store.activities.find(query, {
+        sort: { updatedAt: 1, _id: 1 },
+        limit: PAGE,
+        projection: FIELDS,
+      });
+      for (const kept of page) this.put(kept);
       const last = page.at(-1);
+      if (last) this.#seen = Math.max(this.#seen, last.updatedAt);
       if (page.length < PAGE || !last) return;
-      after = last._id;
+      const { updatedAt, _id } = last;
+      query = { $or: [{ updatedAt: { $gt: updatedAt } }, { updatedAt, _id: { $gt: _id } }] };
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
