@@ -40,6 +40,8 @@ interface Methods {
   /** What a list of people is about. */
   whereOf(params: Pick<Params<"participations.csv">, "id" | "status" | "occurrence">): Promise<Where>;
   byCode(ctx: Ctx<{ id: string; code: string }>): Promise<CheckIn>;
+  /** An occurrence in which the person has a place. */
+  placeOf(activityId: string, user: string): Promise<number | null>;
   byOfficer(ctx: Ctx<{ id: string; userId: string; occurrence?: string }>): Promise<CheckIn>;
 }
 /** Whom to check in where, and what is known of the code. */
@@ -83,10 +85,18 @@ export default implement(participations, {
       const { id, code } = ctx.params;
       const { checkInKey, originalStart } = await this.need(id);
       const read = readCode(checkInKey, id, code, Date.now());
-      // Whose code says nothing is asked about the first occurrence, so that who is not in hears that before all.
-      const occurrence = read ?? originalStart;
+      const user = userOf(ctx);
+      // A code that is none names no occurrence: who has a place in any hears of the code, others that they have none.
+      const occurrence = read ?? (await this.placeOf(id, user)) ?? originalStart;
       const desk = this.desks.of(id, occurrence);
-      return { user: userOf(ctx), occurrence, desk, code: read === null ? "invalid" : "valid" };
+      return { user, occurrence, desk, code: read === null ? "invalid" : "valid" };
+    },
+    async placeOf(activityId: string, user: string): Promise<number | null> {
+      const [place] = await this.store.participations.find(
+        { user, activityId, status: "confirmed" },
+        { limit: 1, projection: ["occurrence"] },
+      );
+      return place?.occurrence ?? null;
     },
     async byOfficer(ctx: Ctx<{ id: string; userId: string; occurrence?: string }>): Promise<CheckIn> {
       const { id, userId } = ctx.params;
