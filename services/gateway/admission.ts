@@ -25,10 +25,11 @@ export async function admit(exchange: Exchange, operation: Operation): Promise<v
   exchange.user = user;
   exchange.passport = token;
   if (user !== null && !operation.contract.authLimit) countUser(exchange, limits.user, user);
-  if (!overload.admits(operation.priority)) throw new AppError("OVERLOADED", { retryAfter: retryAfter() });
+  if (!overload.admits(operation.priority))
+    throw new AppError("OVERLOADED", { retryAfter: operation.lane?.next() ?? retryAfter() });
   if (operation.lane && !exchange.over) {
-    operation.lane.enter();
-    exchange.lane = operation.lane;
+    if (!exchange.lane && !exchange.late) operation.lane.enter(exchange);
+    if (exchange.late) throw new AppError("OVERLOADED", { retryAfter: operation.lane.next() });
   }
 }
 

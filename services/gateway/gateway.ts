@@ -18,6 +18,7 @@ import { Revocations } from "./revocations.ts";
 import type { Revoked } from "./revocations.ts";
 import { Routes } from "./routes.ts";
 import { makeServer } from "./server.ts";
+import { Turns } from "./turns.ts";
 
 /** How long the first readiness waits for the services that are routed to. */
 const WAIT_MS = 30_000;
@@ -44,6 +45,7 @@ export class Gateway {
   readonly revocations: Revocations;
   readonly origins: ReadonlySet<string>;
   readonly vary: string;
+  readonly turns = new Turns();
   draining = false;
   readonly #runtime: Runtime;
   readonly #broker: ServiceBroker;

@@ -72,6 +72,11 @@ export class Routes {
     return { alias, params: found.params };
   }
 
+  /** The line in which the requests of a route stand that thousands may call at one moment. */
+  lane(method: string, path: string): Lane | null {
+    return this.#find(path)?.resource.methods.get(method)?.lane ?? null;
+  }
+
   /** The methods of a path for `Allow`; null when the path is unknown. */
   allow(path: string): string | null {
     return this.#find(path)?.resource.allow ?? null;

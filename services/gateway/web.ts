@@ -33,7 +33,13 @@ const methods = {
   httpHandler(this: WebService, req: GatewayRequest, res: GatewayResponse): Promise<void> | void {
     const exchange = this.gateway.begin(req, res);
     if (req.method === "OPTIONS") return answerOptions(exchange);
-    return forward.call(this, req, res);
+    const { turns, routes } = this.gateway;
+    const lane = turns.areTaken() ? routes.lane(req.method as string, exchange.path) : null;
+    if (!lane) return forward.call(this, req, res);
+    lane.enter(exchange);
+    turns.wait(() => {
+      if (!exchange.over) void forward.call(this, req, res);
+    }, exchange.late);
   },
 
   parseQueryString(req: GatewayRequest) {
