@@ -37,7 +37,8 @@ describe("export", () => {
   test("has what every domain keeps, all its pages", async () => {
     const person = await someone();
     const { body } = await house.call<Export>("GET", "/users/me/export", person);
-    expect(Object.keys(body.domains).toSorted()).toEqual(["applications", "clubs", "notifications", "users"]);
+    const domains = ["applications", "clubs", "notifications", "participations", "users"];
+    expect(Object.keys(body.domains).toSorted()).toEqual(domains);
     expect(body.domains.users.profile).toMatchObject({
       id: person.id,
       email: person.email,

@@ -108,6 +108,7 @@ function neighbours(presidents: Set<string>, away: Set<string>): ServiceSchema[]
   return [
     { name: "clubs", actions: { presidedBy, exportUser: exporting("clubs", records) } },
     { name: "applications", actions: { exportUser: exporting("applications", []) } },
+    { name: "participations", actions: { exportUser: exporting("participations", []) } },
   ];
 }
 
