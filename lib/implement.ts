@@ -32,6 +32,8 @@ export interface Headers {
   idempotency?: { key: string; method: string; path: string };
   /** Version that `If-Match` names; 0 for a tag of another form, which matches nothing. */
   ifMatch?: number;
+  /** Names the request to a `repeatable` action, so that it is known when another node has tried it already. */
+  mark?: string;
   /** Set by the gateway alone: this call answers a request, so status and headers may be chosen. */
   edge?: true;
   client?: { address: string; device: string };

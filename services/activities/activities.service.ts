@@ -4,18 +4,19 @@ import { pageOf, readCursor, writeCursor } from "../../lib/cursor.ts";
 import { AppError, invalid } from "../../lib/errors.ts";
 import { expectVersion, idFor, implement, userOf } from "../../lib/implement.ts";
 import type { Ctx, Mixin } from "../../lib/implement.ts";
-import { occurrenceAt } from "../../lib/recurrence.ts";
 import { documents } from "../../mixins/documents.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
 import { activities } from "./activities.contract.ts";
+import { about, changed, knownOccurrence, oneCancelled, wholeCancelled } from "./changes.ts";
+import type { Change } from "./changes.ts";
 import { directory } from "./directory.ts";
 import { DEFAULTS, demandSound, fieldsOf, isOver } from "./fields.ts";
 import type { Fields } from "./fields.ts";
 import { keeping } from "./keeping.ts";
 import { presentAll } from "./present.ts";
-import type { ActivityDocument, Told } from "./records.ts";
+import type { ActivityDocument } from "./records.ts";
 import { nextReminder } from "./reminding.ts";
-import { isCancelled, namedOccurrence, scheduled, timeOf } from "./terms.ts";
+import { timeOf } from "./terms.ts";
 
 const CURSOR = "activities";
 /** Tries of a change that others change at the same time. */
@@ -26,8 +27,7 @@ const LEFT = 2_000;
 const AT_ONCE = 100;
 
 interface Methods {
-  /** The caller's activity; of a club that is active. */
-  own(ctx: Ctx<{ id: string }>): Promise<ActivityDocument>;
+  need(id: string): Promise<ActivityDocument>;
   /** Reads, changes and writes an activity, again where somebody else was faster. */
   edit(ctx: Ctx<{ id: string }>, edit: Edit): Promise<ActivityDocument>;
   /** Whether people are signed up for what is still to come. */
@@ -39,26 +39,29 @@ interface Methods {
   /** The activity as its caller sees it. */
   show(ctx: Ctx, activity: ActivityDocument): Promise<Answer<"activities.get">>;
 }
-type Change = { change: Partial<ActivityDocument>; tell: Pick<Told, "type" | "data">[] };
-/** What becomes of the activity; null: it is like that already. */
-type Edit = (activity: ActivityDocument) => Promise<Change | null> | Change | null;
+/**
+ * What becomes of the activity; null: it is like that already. It refuses what is wrong in itself, then calls `admit`, and
+ * only then refuses what the activity's state forbids.
+ */
+type Edit = (activity: ActivityDocument, admit: () => void) => Promise<Change | null> | Change | null;
 
 const own: Mixin<Methods> = {};
 
 export default implement(activities, {
   mixins: [directory(), keeping(), documents("activities", { tells: true }), sweeper(), own],
   methods: {
-    async own(ctx: Ctx<{ id: string }>): Promise<ActivityDocument> {
-      const activity = await this.activity(ctx.params.id);
+    async need(id: string): Promise<ActivityDocument> {
+      const activity = await this.activity(id);
       if (!activity) throw new AppError("NOT_FOUND");
-      expectVersion(ctx, activity.version);
-      if (ctx.locals.grant["clubStatus"] !== "active") throw new AppError("CLUB_NOT_ACTIVE");
       return activity;
     },
     async edit(ctx: Ctx<{ id: string }>, edit: Edit): Promise<ActivityDocument> {
       for (let tries = 0; tries < TRIES; tries++) {
-        const activity = await this.own(ctx);
-        const made = await edit(activity);
+        const activity = await this.need(ctx.params.id);
+        const made = await edit(activity, () => {
+          expectVersion(ctx, activity.version);
+          if (ctx.locals.grant["clubStatus"] !== "active") throw new AppError("CLUB_NOT_ACTIVE");
+        });
         if (!made) return activity;
         const after = await this.changeActivity(ctx, activity, made.change, made.tell);
         if (after) {
@@ -123,15 +126,15 @@ export default implement(activities, {
     async update(ctx) {
       const { id: _id, ...written } = ctx.params;
       const fields = fieldsOf(written);
-      const after = await this.edit(ctx, async (activity) => {
-        if (activity.status === "cancelled") throw new AppError("ACTIVITY_OVER");
-        return changed(activity, fields, (): Promise<boolean> => this.hasSignUps(activity));
-      });
+      const after = await this.edit(ctx, (activity, admit) =>
+        changed(activity, fields, admit, () => this.hasSignUps(activity)),
+      );
       return this.show(ctx, after);
     },
     async publish(ctx) {
-      const after = await this.edit(ctx, (activity) => {
+      const after = await this.edit(ctx, (activity, admit) => {
         const now = Date.now();
+        admit();
         if (activity.status === "cancelled" || isOver(activity, now)) throw new AppError("ACTIVITY_OVER");
         if (activity.status === "published") return null;
         const change = { status: "published", publishedAt: now, remindedUntil: now } as const;
@@ -144,11 +147,14 @@ export default implement(activities, {
     },
     async cancel(ctx) {
       const { reason, occurrence } = ctx.params;
-      const after = await this.edit(ctx, (activity) => {
+      const after = await this.edit(ctx, (activity, admit) => {
+        const one = occurrence === undefined ? null : knownOccurrence(activity, occurrence);
+        admit();
         if (activity.status === "cancelled") return null;
         if (isOver(activity, Date.now())) throw new AppError("ACTIVITY_OVER");
-        if (occurrence === undefined) return wholeCancelled(activity, reason);
-        return oneCancelled(activity, namedOccurrence(activity, occurrence), reason);
+        return one && activity.recurrence
+          ? oneCancelled(activity, one, reason)
+          : wholeCancelled(activity, reason);
       });
       return this.show(ctx, after);
     },
@@ -177,9 +183,7 @@ export default implement(activities, {
       return { items: await presentAll(ctx, this.store, inOrder, ctx.locals.user), nextCursor };
     },
     async get(ctx) {
-      const activity = await this.activity(ctx.params.id);
-      if (!activity) throw new AppError("NOT_FOUND");
-      return this.show(ctx, activity);
+      return this.show(ctx, await this.need(ctx.params.id));
     },
     async allows(ctx): Promise<Answer<"activities.allows">> {
       const { id, relation, user, write } = ctx.params;
@@ -237,63 +241,6 @@ function fresh(
     unsettled: false,
     outbox: [],
     pending: false,
-  };
-}
-
-const about = ({ clubId, title }: ActivityDocument) => ({ clubId, title });
-
-/** What a PATCH makes of an activity. @throws 422, and 409 where people who are signed up would lose their occurrence */
-async function changed(
-  activity: ActivityDocument,
-  fields: Partial<ActivityDocument>,
-  hasSignUps: () => Promise<boolean>,
-): Promise<Change | null> {
-  const draft = activity.status === "draft";
-  const after = { ...activity, ...fields };
-  if (draft || activity.recurrence || after.recurrence) after.originalStart = after.startsAt;
-  const differs = (...keys: (keyof ActivityDocument)[]) =>
-    keys.some((key) => JSON.stringify(after[key]) !== JSON.stringify(activity[key]));
-  if (!differs(...(Object.keys(fields) as (keyof ActivityDocument)[]))) return null;
-  demandSound(after);
-  const series = activity.recurrence !== null || after.recurrence !== null;
-  const renamed =
-    series && (activity.recurrence?.rrule !== after.recurrence?.rrule || differs("timezone", "startsAt"));
-  if (renamed && !draft && (await hasSignUps())) throw new AppError("HAS_SIGN_UPS");
-  const moved = differs("startsAt", "endsAt", "timezone", "recurrence", "location", "title");
-  const change = {
-    ...fields,
-    originalStart: after.originalStart,
-    sequence: activity.sequence + (moved ? 1 : 0),
-    nextReminderAt: nextReminder(after),
-  };
-  return { change, tell: draft ? [] : [{ type: "activities.changed", data: about(after) }] };
-}
-
-function wholeCancelled(activity: ActivityDocument, reason: string | null): Change {
-  return {
-    change: {
-      status: "cancelled",
-      cancelReason: reason,
-      sequence: activity.sequence + 1,
-      nextReminderAt: null,
-    },
-    tell:
-      activity.publishedAt === null
-        ? []
-        : [{ type: "activities.cancelled", data: { ...about(activity), occurrence: null, reason } }],
-  };
-}
-
-function oneCancelled(activity: ActivityDocument, occurrence: number, reason: string): Change | null {
-  if (isCancelled(activity, occurrence)) return null;
-  const found = occurrenceAt(scheduled(activity), occurrence);
-  if (!found) throw invalid({ field: "occurrence", code: "NO_SUCH_OCCURRENCE" });
-  if (!activity.recurrence) return wholeCancelled(activity, reason);
-  if (found.endsAt <= Date.now()) throw new AppError("ACTIVITY_OVER");
-  const cancelledOccurrences = [...activity.cancelledOccurrences, { occurrence, reason }];
-  return {
-    change: { cancelledOccurrences, sequence: activity.sequence + 1 },
-    tell: [{ type: "activities.cancelled", data: { ...about(activity), occurrence, reason } }],
   };
 }
 

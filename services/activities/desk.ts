@@ -25,6 +25,8 @@ export interface Asked {
   kind: Request["kind"];
   user: string;
   code?: "none" | "valid" | "invalid";
+  /** Names the request, also when another desk has had it before; by default a name of this desk's. */
+  mark?: string | undefined;
 }
 
 /** What is true around the roster when a batch is decided. */
@@ -86,9 +88,9 @@ export class Desk {
   }
 
   /** Decides a request within half a second. @throws AppError, OVERLOADED with the time to come again */
-  ask({ kind, user, code = "none" }: Asked): Promise<Standing> {
+  ask({ kind, user, code = "none", mark }: Asked): Promise<Standing> {
     if (kind === "join" && this.#staysFull(user)) return Promise.reject(new AppError("ACTIVITY_FULL"));
-    const by = `${this.#me}${(this.#count++).toString(36)}`;
+    const by = mark ?? `${this.#me}${(this.#count++).toString(36)}`;
     const request: Request =
       kind === "join"
         ? { kind, user, member: false, by }

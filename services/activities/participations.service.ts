@@ -110,7 +110,11 @@ export default implement(participations, {
   actions: {
     async join(ctx) {
       const { desk } = await this.deskFor(ctx);
-      const { changed, status, position } = await desk.ask({ kind: "join", user: userOf(ctx) });
+      const { changed, status, position } = await desk.ask({
+        kind: "join",
+        user: userOf(ctx),
+        mark: ctx.headers.mark,
+      });
       respond(ctx, { status: changed ? 201 : 200 });
       return status === "waitlisted"
         ? { status, position: position as number }
@@ -118,7 +122,7 @@ export default implement(participations, {
     },
     async leave(ctx) {
       const { desk } = await this.deskFor(ctx);
-      await desk.ask({ kind: "leave", user: userOf(ctx) });
+      await desk.ask({ kind: "leave", user: userOf(ctx), mark: ctx.headers.mark });
     },
     async mine(ctx) {
       const { desk } = await this.deskFor(ctx);
@@ -191,7 +195,12 @@ export default implement(participations, {
       const { user, occurrence, desk, code } = await ("code" in ctx.params
         ? this.byCode(ctx as Ctx<{ id: string; code: string }>)
         : this.byOfficer(ctx as Ctx<{ id: string; userId: string; occurrence?: string }>));
-      const { changed, checkedInAt } = await desk.ask({ kind: "checkIn", user, code });
+      const { changed, checkedInAt } = await desk.ask({
+        kind: "checkIn",
+        user,
+        code,
+        mark: ctx.headers.mark,
+      });
       respond(ctx, { status: changed ? 201 : 200 });
       return { userId: user, occurrence: iso(occurrence), checkedInAt: iso(checkedInAt as number) };
     },

@@ -1,4 +1,5 @@
 /** From an admitted request to its action's answer. */
+import { randomBytes } from "node:crypto";
 import type { Context } from "moleculer";
 import type { FieldError } from "../../lib/errors.ts";
 import type { Headers } from "../../lib/implement.ts";
@@ -38,6 +39,7 @@ function headersOf(exchange: Exchange, operation: Operation, errors: FieldError[
     checkKey(key, errors);
     headers.idempotency = { key, method, path };
   }
+  if (contract.repeatable) headers.mark = randomBytes(9).toString("base64url");
   if (contract.client)
     headers.client = {
       address: exchange.address.text,

@@ -18,7 +18,9 @@ const talk = talkOf();
 
 test("calls are those of the code", () => {
   const calls = Object.fromEntries([...talk.calls].map(([domain, to]) => [domain, [...to].toSorted()]));
-  expect(calls["gateway"]).toEqual(["applications", "clubs", "notifications", "users"]);
+  expect(calls["gateway"]).toEqual(["activities", "applications", "clubs", "notifications", "users"]);
+  // One node of it asks another that owns a roster.
+  expect(calls["activities"]).toContain("activities");
   expect(calls["search"]).toEqual(["clubs", "users"]);
   expect(calls["clubs"]).toContain("search");
   expect(calls["applications"]).not.toContain("search");
