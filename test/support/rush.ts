@@ -19,7 +19,7 @@ const HOUR = 3_600_000;
 /** Requests under way at once. */
 const AT_ONCE = 500;
 /** Milliseconds until somebody who was told to come again does, and after which nobody waits any more. */
-const PAUSE = 100;
+const PAUSE = 500;
 const LIMIT = 120_000;
 
 export type Kind = "join" | "leave" | "look";
