@@ -5,7 +5,8 @@
 import { first, take } from "./recurrence/lazy.ts";
 import { withOverride } from "./recurrence/overrides.ts";
 import { isRule, parseRule } from "./recurrence/rule.ts";
-import { lastStart, seriesOf, startsBetween, textOf } from "./recurrence/series.ts";
+import type { Rule } from "./recurrence/rule.ts";
+import { calendarTextOf, lastStart, seriesOf, startsBetween } from "./recurrence/series.ts";
 import type { Series } from "./recurrence/series.ts";
 
 export { checkSchedule, MAX_EXCEPTIONS } from "./recurrence/check.ts";
@@ -47,6 +48,7 @@ export interface Occurrence {
 
 /** What is worked out once for a schedule. */
 interface Plan {
+  rule: Rule;
   series: Series;
   length: number;
   /** Exdates, and the original starts of overridden ones. */
@@ -131,9 +133,9 @@ export function nextOccurrence(schedule: Schedule, at: number): Occurrence | nul
  */
 export function seriesOfCalendar(schedule: Schedule): { firstStart: number; rrule: string } | null {
   if (schedule.recurrence === null) return null;
-  const { series } = planOf(schedule);
+  const { rule, series } = planOf(schedule);
   const firstStart = first(startsBetween(series, -Infinity, Infinity));
-  return firstStart === null ? null : { firstStart, rrule: textOf(schedule.recurrence.rrule, series) };
+  return firstStart === null ? null : { firstStart, rrule: calendarTextOf(rule, series) };
 }
 
 function lastEnd(schedule: Schedule): number | null {
@@ -175,6 +177,7 @@ function makePlan({ startsAt, endsAt, timezone }: Schedule, { rrule, exdates, ov
   const kept = overrides.filter(({ occurrence }) => !removed.has(occurrence));
   const overridden = new Map(kept.map((each) => [each.occurrence, withOverride(each, length)]));
   return {
+    rule,
     series: seriesOf(rule, startsAt, timezone),
     length,
     excluded: new Set([...removed, ...overridden.keys()]),

@@ -1,23 +1,24 @@
-/** What is wrong with a schedule. Whatever its texts are, the work is bounded: by cycles of the calendar, and by counts. */
+/** What is wrong with a schedule. Whatever its texts are, the work is bounded: by periods and times looked at, and by counts. */
 import type { FieldCode, FieldError } from "../errors.ts";
 import type { Recurrence, Schedule } from "../recurrence.ts";
 import { isTimeZone } from "../time-zones.ts";
-import { DAY } from "./days.ts";
 import { first, take } from "./lazy.ts";
 import { withOverride } from "./overrides.ts";
-import { HORIZON, timesADay } from "./periods.ts";
 import { isRule, parseRule } from "./rule.ts";
 import type { Rule } from "./rule.ts";
-import { seriesOf, startsBetween } from "./series.ts";
+import { DAY, HORIZON, isSlow, seriesOf, startsBetween, timesADay } from "./series.ts";
 import type { Series } from "./series.ts";
 
 /** Exdates, and overrides. */
 export const MAX_EXCEPTIONS = 1000;
+/** Each is looked up, which takes up to 2 ms. */
+const MAX_SLOW_EXCEPTIONS = 50;
 const MAX_DAYS = 31;
 const MAX_OCCURRENCES = 1000;
 const WITHIN_DAYS = 366;
-/** After so many years weekdays fall on the same dates again, but for most centuries. */
-const YEARS_LOOKED_AT = 28;
+/** So few a day cannot be too many, and more no activity has. */
+const [FEW_TIMES_A_DAY, MAX_TIMES_A_DAY] = [2, 8];
+const YEARS_LOOKED_AT = 4;
 
 const RULE = "recurrence.rrule";
 
@@ -52,14 +53,17 @@ function checkLength(startsAt: number, endsAt: number, field: string): FieldErro
 }
 
 function checkRecurrence(schedule: Schedule, recurrence: Recurrence, rule: Rule): FieldError[] {
-  if (timesADay(rule) > MAX_OCCURRENCES) return [tooMany()];
+  if (timesADay(rule) > MAX_TIMES_A_DAY) return [tooMany()];
   const series = seriesOf(rule, schedule.startsAt, schedule.timezone);
   const { exdates, overrides } = recurrence;
-  if (first(startsBetween(series, -Infinity, Infinity)) === null) return [nothing()];
-  if (isTooDense(series)) return [tooMany()];
+  const start = first(startsBetween(series, -Infinity, Infinity));
+  if (start === null) return [nothing()];
+  if (series.outOfReach)
+    return [{ field: RULE, code: "INVALID_RRULE", values: { part: `COUNT=${rule.get("COUNT")}` } }];
+  if (timesADay(rule) > FEW_TIMES_A_DAY && isTooDense(series, start)) return [tooMany()];
   const crowded = [
-    ...checkNumber(exdates.length, "recurrence.exdates"),
-    ...checkNumber(overrides.length, "recurrence.overrides"),
+    ...checkNumber(exdates.length, "recurrence.exdates", rule),
+    ...checkNumber(overrides.length, "recurrence.overrides", rule),
   ];
   if (crowded.length > 0) return crowded;
   const errors = [...checkExdates(series, exdates), ...checkOverrides(series, schedule, recurrence)];
@@ -74,10 +78,9 @@ const tooMany = (): FieldError => ({
   values: { limit: MAX_OCCURRENCES, days: WITHIN_DAYS },
 });
 
-function isTooDense(series: Series): boolean {
+function isTooDense(series: Series, from: number): boolean {
   const recent: number[] = [];
-  const end = series.startsAt + YEARS_LOOKED_AT * 366 * DAY;
-  for (const start of startsBetween(series, series.startsAt, end)) {
+  for (const start of startsBetween(series, from, from + YEARS_LOOKED_AT * WITHIN_DAYS * DAY)) {
     const earlier = recent.at(-MAX_OCCURRENCES);
     if (earlier !== undefined && start - earlier < WITHIN_DAYS * DAY) return true;
     recent.push(start);
@@ -85,8 +88,9 @@ function isTooDense(series: Series): boolean {
   return false;
 }
 
-function checkNumber(length: number, field: string): FieldError[] {
-  return length > MAX_EXCEPTIONS ? [{ field, code: "TOO_MANY", values: { limit: MAX_EXCEPTIONS } }] : [];
+function checkNumber(length: number, field: string, rule: Rule): FieldError[] {
+  const limit = isSlow(rule) ? MAX_SLOW_EXCEPTIONS : MAX_EXCEPTIONS;
+  return length > limit ? [{ field, code: "TOO_MANY", values: { limit } }] : [];
 }
 
 function checkExdates(series: Series, exdates: number[]): FieldError[] {

@@ -1,35 +1,11 @@
-/** RRULE (RFC 5545, 3.3.10) as data. What is written here is what is understood; everything else is refused. */
+/**
+ * RRULE (RFC 5545, 3.3.10) as people send it. What is written here reaches the library that expands it; everything else is
+ * refused, also the combinations that the RFC forbids and those of docs/decisions/0017-recurrence.md.
+ */
 import type { FieldCode } from "../errors.ts";
-import { DAY } from "./days.ts";
 
-export type Frequency = "DAILY" | "WEEKLY" | "MONTHLY" | "YEARLY";
-
-/** `nth` 0 is every one; weekdays count from Monday = 0. */
-export interface Weekday {
-  weekday: number;
-  nth: number;
-}
-
-/** Lists that are not in the rule are empty. Months count from 1. */
-export interface Rule {
-  frequency: Frequency;
-  interval: number;
-  count: number | null;
-  until: Until | null;
-  weekStart: number;
-  months: number[];
-  weekNumbers: number[];
-  yearDays: number[];
-  monthDays: number[];
-  weekdays: Weekday[];
-  hours: number[];
-  minutes: number[];
-  seconds: number[];
-  positions: number[];
-}
-
-/** A date means the whole of that day on the wall, a date-time an instant. */
-export type Until = { day: number } | { instant: number };
+/** Upper case, each part once and its values in order, by its name. */
+export type Rule = Map<string, string>;
 
 /** Why a text is no rule that can be used here. */
 export interface RuleError {
@@ -37,162 +13,126 @@ export interface RuleError {
   values?: Record<string, string | number>;
 }
 
+const FREQUENCIES = ["DAILY", "WEEKLY", "MONTHLY", "YEARLY"] as const;
+export type Frequency = (typeof FREQUENCIES)[number];
+
 /** Every list that the RFC allows fits in twice. */
 const MAX_TEXT = 8000;
-export const MAX_INTERVAL = 1000;
-export const MAX_COUNT = 10_000;
-const WEEKDAYS = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
-const FREQUENCIES: readonly string[] = ["DAILY", "WEEKLY", "MONTHLY", "YEARLY"] satisfies Frequency[];
+const MAX_COUNT = 10_000;
 
-type Parts = Map<string, string>;
+/** More than any calendar offers, and few enough that the library is done within 100 ms. */
+const listOf = (item: string, max = 62): RegExp => new RegExp(`^(${item})(,(${item})){0,${max - 1}}$`);
+const WEEKDAY = "MO|TU|WE|TH|FR|SA|SU";
+const UP_TO_59 = "[0-5]?\\d";
+const UP_TO_366 = "[+-]?(0{0,2}[1-9]|0?[1-9]\\d|[12]\\d\\d|3[0-5]\\d|36[0-6])";
 
-class Refused extends Error {
-  readonly reason: RuleError;
+const FORMS: Record<string, RegExp> = {
+  FREQ: new RegExp(`^(${FREQUENCIES.join("|")})$`),
+  INTERVAL: /^0*([1-9]\d{0,2}|1000)$/,
+  COUNT: /^0*([1-9]\d{0,3}|10000)$/,
+  UNTIL: /^\d{8}(T\d{6}Z)?$/,
+  WKST: new RegExp(`^(${WEEKDAY})$`),
+  BYMONTH: listOf("0?[1-9]|1[0-2]"),
+  // The library counts weeks that belong to two years otherwise than others do.
+  BYWEEKNO: listOf("[+-]?(0?[2-9]|[1-4]\\d|5[01])", 20),
+  BYYEARDAY: listOf(UP_TO_366, 31),
+  BYMONTHDAY: listOf("[+-]?(0?[1-9]|[12]\\d|3[01])"),
+  BYDAY: listOf(`([+-]?(0?[1-9]|[1-4]\\d|5[0-2]))?(${WEEKDAY})`, 35),
+  BYHOUR: listOf("[01]?\\d|2[0-3]"),
+  BYMINUTE: listOf(UP_TO_59),
+  BYSECOND: listOf(UP_TO_59),
+  BYSETPOS: listOf(UP_TO_366, 10),
+};
 
-  constructor(code: FieldCode, values?: Record<string, string | number>) {
-    super(code);
-    this.reason = { code, ...(values && { values }) };
-  }
-}
-
-const bad = (part: string): Refused => new Refused("INVALID_RRULE", { part: part.slice(0, 40) });
+/** A list is refused where `when` says so: the whole text, with its parts in the order of FORMS. */
+const FORBIDDEN: [part: string, when: RegExp][] = [
+  ["BYDAY", /FREQ=(DAILY|WEEKLY).*BYDAY=[^;]*\d/],
+  ["BYDAY", /BYWEEKNO.*BYDAY=[^;]*\d/],
+  // The library takes the one sort of weekdays alone, or counts in the month, others in the year.
+  ["BYDAY", /FREQ=YEARLY(?!.*BYMONTH=).*BYDAY=([^;]*,)?[A-Z]{2}(,[^;]*)?\d/],
+  ["BYDAY", /FREQ=YEARLY(?!.*BYMONTH=).*BYDAY=[^;]*\d[^;]*,[A-Z]{2}/],
+  ["BYDAY", /FREQ=YEARLY(?!.*BYMONTH=).*BYMONTHDAY.*BYDAY=[^;]*\d/],
+  ["BYWEEKNO", /FREQ=[^Y].*BYWEEKNO/],
+  ["BYYEARDAY", /FREQ=[^Y].*BYYEARDAY/],
+  // The library adds the days of one to those of the other, or looks for what both have for too long.
+  ["BYYEARDAY", /BY(MONTH|WEEKNO)=.*BYYEARDAY|BYYEARDAY.*BY(MONTHDAY|DAY)=/],
+  ["BYMONTHDAY", /FREQ=WEEKLY.*BYMONTHDAY/],
+  // The library does not look at the day of the month.
+  ["BYMONTHDAY", /BYWEEKNO.*BYMONTHDAY/],
+  ["BYSETPOS", /^(?!.*BY.*BYSETPOS)(?=.*BYSETPOS)/],
+];
 
 /** The rule in `text`, or what is wrong with it. */
 export function parseRule(text: string): Rule | RuleError {
-  try {
-    const rule = ruleOf(partsOf(text));
-    checkParts(rule);
-    return rule;
-  } catch (error) {
-    if (error instanceof Refused) return error.reason;
-    throw error;
+  if (text.length > MAX_TEXT) return bad(text);
+  const upper = text.toUpperCase();
+  if (/RRULE|DTSTART/.test(upper)) return { code: "RRULE_ONLY_THE_RULE" };
+  const given: Rule = new Map();
+  for (const part of upper.split(";")) {
+    const [name = "", value = "", ...more] = part.split("=");
+    const error = more.length > 0 || given.has(name) ? bad(part) : checkPart(name, value);
+    if (error) return error;
+    given.set(name, valuesOf(value));
   }
+  if (!given.has("FREQ")) return { code: "RRULE_FREQUENCY" };
+  if (given.has("COUNT") && given.has("UNTIL")) return { code: "RRULE_COUNT_AND_UNTIL" };
+  const rule: Rule = new Map(Object.keys(FORMS).flatMap((name) => pairOf(given, name)));
+  const forbidden = FORBIDDEN.find(([, when]) => when.test(textOf(rule)));
+  return forbidden ? bad(forbidden[0]) : rule;
 }
 
 export function isRule(parsed: Rule | RuleError): parsed is Rule {
-  return "frequency" in parsed;
+  return parsed instanceof Map;
 }
 
-function partsOf(text: string): Parts {
-  if (text.length > MAX_TEXT) throw bad(text);
-  const upper = text.toUpperCase();
-  if (/RRULE|DTSTART/.test(upper)) throw new Refused("RRULE_ONLY_THE_RULE");
-  const parts: Parts = new Map();
-  for (const part of upper.split(";")) {
-    const [name = "", value, ...more] = part.split("=");
-    if (!value || more.length > 0 || parts.has(name) || !PART_NAMES.has(name)) throw bad(part);
-    parts.set(name, value);
-  }
-  return parts;
+export function textOf(rule: Rule): string {
+  return [...rule].map(([name, value]) => `${name}=${value}`).join(";");
 }
 
-const PART_NAMES = new Set(
-  "FREQ INTERVAL COUNT UNTIL WKST BYMONTH BYWEEKNO BYYEARDAY BYMONTHDAY BYDAY BYHOUR BYMINUTE BYSECOND BYSETPOS".split(
-    " ",
-  ),
-);
-
-function ruleOf(parts: Parts): Rule {
-  return {
-    frequency: frequencyOf(parts),
-    interval: numberOf(parts, "INTERVAL", MAX_INTERVAL) ?? 1,
-    count: countOf(parts),
-    until: untilOf(parts.get("UNTIL")),
-    weekStart: weekStartOf(parts.get("WKST")),
-    months: listOf(parts, "BYMONTH", 1, 12),
-    weekNumbers: listOf(parts, "BYWEEKNO", 1, 53, true),
-    yearDays: listOf(parts, "BYYEARDAY", 1, 366, true),
-    monthDays: listOf(parts, "BYMONTHDAY", 1, 31, true),
-    weekdays: weekdaysOf(parts.get("BYDAY")),
-    hours: listOf(parts, "BYHOUR", 0, 23),
-    minutes: listOf(parts, "BYMINUTE", 0, 59),
-    seconds: listOf(parts, "BYSECOND", 0, 59),
-    positions: listOf(parts, "BYSETPOS", 1, 366, true),
-  };
+/** The values of a list; none where the rule has none. */
+export function partOf(rule: Rule, name: string): string[] {
+  return rule.get(name)?.split(",") ?? [];
 }
 
-function frequencyOf(parts: Parts): Frequency {
-  const value = parts.get("FREQ");
-  if (isFrequency(value)) return value;
-  throw new Refused("RRULE_FREQUENCY");
+export function frequencyOf(rule: Rule): Frequency {
+  return FREQUENCIES.find((each) => each === rule.get("FREQ")) ?? "DAILY";
 }
 
-function isFrequency(value: string | undefined): value is Frequency {
-  return value !== undefined && FREQUENCIES.includes(value);
+/** The last instant that UNTIL names, or a whole day on the wall. */
+export function untilOf(value: string): { instant: number } | { day: number } {
+  const time = Date.parse(isoOf(value));
+  return value.endsWith("Z") ? { instant: time } : { day: time };
 }
 
-function countOf(parts: Parts): number | null {
-  if (parts.has("COUNT") && parts.has("UNTIL")) throw new Refused("RRULE_COUNT_AND_UNTIL");
-  const text = parts.get("COUNT");
-  if (text && /^\d+$/.test(text) && Number(text) > MAX_COUNT)
-    throw new Refused("RRULE_COUNT_TOO_LARGE", { limit: MAX_COUNT });
-  return numberOf(parts, "COUNT", MAX_COUNT) ?? null;
+const bad = (part: string): RuleError => ({ code: "INVALID_RRULE", values: { part: part.slice(0, 40) } });
+
+function checkPart(name: string, value: string): RuleError | null {
+  if (name === "FREQ" && !FORMS.FREQ?.test(value)) return { code: "RRULE_FREQUENCY" };
+  if (name === "COUNT" && /^\d+$/.test(value) && Number(value) > MAX_COUNT)
+    return { code: "RRULE_COUNT_TOO_LARGE", values: { limit: MAX_COUNT } };
+  const form = Object.hasOwn(FORMS, name) && FORMS[name];
+  const right = form && form.test(value) && (name !== "UNTIL" || isDate(value));
+  return right ? null : bad(`${name}=${value}`);
 }
 
-function numberOf(parts: Parts, name: string, max: number): number | undefined {
-  const text = parts.get(name);
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
-  throw bad(`${name}=${text}`);
+function isoOf(until: string): string {
+  const [, year, month, day, time = "T000000Z"] = /^(\d{4})(\d\d)(\d\d)(T.*)?$/.exec(until) ?? [];
+  return `${year}-${month}-${day}${time.replace(/T(\d\d)(\d\d)(\d\d)Z/, "T$1:$2:$3.000Z")}`;
 }
 
-function listOf(parts: Parts, name: string, min: number, max: number, signed = false): number[] {
-  const text = parts.get(name);
-  if (text === undefined) return [];
-  const form = signed ? /^[+-]?\d{1,3}$/ : /^\d{1,2}$/;
-  const numbers = text.split(",").map((item) => {
-    const value = Number(item);
-    const size = Math.abs(value);
-    if (!form.test(item) || size < min || size > max) throw bad(`${name}=${item}`);
-    return value;
-  });
-  return [...new Set(numbers)].toSorted((a, b) => a - b);
+/** Of the days that a month does not have the engine makes days of the next. */
+function isDate(until: string): boolean {
+  const time = Date.parse(isoOf(until));
+  return !Number.isNaN(time) && new Date(time).toISOString() === isoOf(until);
 }
 
-function weekdaysOf(text: string | undefined): Weekday[] {
-  const items = [...new Set(text?.split(","))];
-  return items.map((item) => {
-    const [, nth = "0", name = ""] = /^([+-]?\d{1,2})?([A-Z]{2})$/.exec(item) ?? [];
-    const weekday = WEEKDAYS.indexOf(name);
-    const given = item.length > 2;
-    if (weekday < 0 || Math.abs(Number(nth)) > 53 || (given && Number(nth) === 0)) throw bad(`BYDAY=${item}`);
-    return { weekday, nth: Number(nth) };
-  });
+/** Each once, numbers in order and without what may be left out. */
+function valuesOf(value: string): string {
+  const plain = value.split(",").map((each) => each.replace(/^\+/, "").replace(/^(-?)0+(?=\d)/, "$1"));
+  return [...new Set(plain)].toSorted((a, b) => Number(a) - Number(b) || 0).join(",");
 }
 
-function weekStartOf(text: string | undefined): number {
-  const weekday = WEEKDAYS.indexOf(text ?? "MO");
-  if (weekday < 0) throw bad(`WKST=${text}`);
-  return weekday;
-}
-
-function untilOf(text: string | undefined): Until | null {
-  if (text === undefined) return null;
-  const found = /^(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)Z)?$/.exec(text);
-  const [, year, month, day, hours = "00", minutes = "00", seconds = "00"] = found ?? [];
-  const iso = `${year}-${month}-${day}T${hours}:${minutes}:${seconds}.000Z`;
-  const instant = Date.parse(iso);
-  // Of the days that a month does not have the engine makes days of the next.
-  if (Number.isNaN(instant) || new Date(instant).toISOString() !== iso) throw bad(`UNTIL=${text}`);
-  return text.endsWith("Z") ? { instant } : { day: instant / DAY };
-}
-
-/** The combinations that RFC 5545 forbids. */
-function checkParts(rule: Rule): void {
-  const { frequency, weekdays, positions } = rule;
-  const longest = frequency === "YEARLY";
-  const ordinal = weekdays.some(({ nth }) => nth !== 0);
-  if (ordinal && !longest && frequency !== "MONTHLY") throw bad("BYDAY");
-  if (ordinal && rule.weekNumbers.length > 0) throw bad("BYDAY");
-  if (rule.weekNumbers.length > 0 && !longest) throw bad("BYWEEKNO");
-  if (rule.yearDays.length > 0 && !longest) throw bad("BYYEARDAY");
-  if (rule.monthDays.length > 0 && frequency === "WEEKLY") throw bad("BYMONTHDAY");
-  if (positions.length > 0 && !hasList(rule)) throw bad("BYSETPOS");
-}
-
-function hasList(rule: Rule): boolean {
-  const { months, weekNumbers, yearDays, monthDays, weekdays, hours, minutes, seconds } = rule;
-  const lists = [months, weekNumbers, yearDays, monthDays, weekdays, hours, minutes, seconds];
-  return lists.some((list) => list.length > 0);
+function pairOf(given: Rule, name: string): [string, string][] {
+  const value = given.get(name);
+  return value === undefined ? [] : [[name, value]];
 }
