@@ -1,4 +1,5 @@
 /** Feeds in iCalendar (RFC 5545), as Apple, Google and Outlook calendars subscribe to them. */
+import ICAL from "ical.js";
 import { tzlib_get_ical_block } from "timezones-ical-library";
 import { occurrenceAt, seriesOfCalendar } from "./recurrence.ts";
 import type { Occurrence, Schedule } from "./recurrence.ts";
@@ -32,26 +33,35 @@ export interface Feed {
 
 /** Subscribers are asked to come again after an hour. */
 const REFRESH = "PT1H";
-/** Octets of a line without its break (3.1). */
-const LINE = 75;
+
+// The library does not count the space that a continued line begins with.
+ICAL.foldLength = 74;
+// Of RFC 7986 and of vendors; the library writes what it does not know as it is.
+Object.assign(ICAL.design.icalendar.property, {
+  name: { defaultType: "text" },
+  "x-wr-calname": { defaultType: "text" },
+  "refresh-interval": { defaultType: "duration" },
+});
 
 /** The feed as text. */
 export function feedOf({ name, productId, entries, now }: Feed): string {
-  const lines = [
-    "BEGIN:VCALENDAR",
-    "VERSION:2.0",
-    `PRODID:${escaped(productId)}`,
-    "CALSCALE:GREGORIAN",
-    "METHOD:PUBLISH",
-    `NAME:${escaped(name)}`,
-    `X-WR-CALNAME:${escaped(name)}`,
-    `REFRESH-INTERVAL;VALUE=DURATION:${REFRESH}`,
-    `X-PUBLISHED-TTL:${REFRESH}`,
-    ...zonesOf(entries),
-    ...entries.flatMap((entry) => eventsOf(entry).flatMap((event) => linesOf(event, entry, now))),
-    "END:VCALENDAR",
-  ];
-  return lines.map((line) => `${folded(line)}\r\n`).join("");
+  const calendar = new ICAL.Component("vcalendar");
+  const lines = {
+    version: "2.0",
+    prodid: clean(productId),
+    calscale: "GREGORIAN",
+    name: clean(name),
+    "x-wr-calname": clean(name),
+    "x-published-ttl": REFRESH,
+  };
+  for (const [key, value] of Object.entries(lines)) calendar.addPropertyWithValue(key, value);
+  const refresh = calendar.addPropertyWithValue("refresh-interval", ICAL.Duration.fromString(REFRESH));
+  // RFC 7986 has no default for it.
+  refresh.setParameter("value", "DURATION");
+  for (const zone of zonesOf(entries)) calendar.addSubcomponent(zone);
+  for (const entry of entries)
+    for (const event of eventsOf(entry)) calendar.addSubcomponent(componentOf(event, entry, now));
+  return `${calendar.toString()}\r\n`;
 }
 
 /** What a VEVENT says beyond its entry. */
@@ -60,9 +70,14 @@ interface Event {
   times: Occurrence;
   cancelled: boolean;
   /** Of the master. */
-  repetition?: string[];
+  repetition?: Repetition;
   /** Of an exception. */
   exceptionTo?: number;
+}
+
+interface Repetition {
+  rrule: string;
+  exdates: number[];
 }
 
 function eventsOf(entry: FeedEntry): Event[] {
@@ -104,12 +119,7 @@ function seriesEvents(entry: FeedEntry): Event[] {
   const { exdates = [], overrides = [] } = schedule.recurrence ?? {};
   const unsaid = isShownOnce(schedule.timezone, firstStart) ? [] : [firstStart];
   const names = new Set([...unsaid, ...overrides.map(({ occurrence }) => occurrence), ...cancelled]);
-  const repetition = [
-    `RRULE:${rrule}`,
-    ...exdates
-      .filter((exdate) => !names.has(exdate))
-      .map((exdate) => zoned("EXDATE", exdate, schedule.timezone)),
-  ];
+  const repetition = { rrule, exdates: exdates.filter((exdate) => !names.has(exdate)) };
   const master: Event = { uid, times: originally(schedule, firstStart), cancelled: false, repetition };
   const exceptions = [...names]
     .toSorted((a, b) => a - b)
@@ -120,98 +130,92 @@ function seriesEvents(entry: FeedEntry): Event[] {
   return [master, ...exceptions];
 }
 
-function linesOf(
+function componentOf(
   { uid, times, cancelled, repetition, exceptionTo }: Event,
   entry: FeedEntry,
   now: number,
-): string[] {
+): ICAL.Component {
   const { timezone } = entry.schedule;
-  const place = times.location ?? entry.location;
+  const { rrule, exdates = [] } = repetition ?? {};
+  const event = new ICAL.Component("vevent");
   const time = repetition ? zoned : exact;
-  return [
-    "BEGIN:VEVENT",
-    `UID:${escaped(uid)}`,
-    `DTSTAMP:${utc(now)}`,
-    time("DTSTART", times.startsAt, timezone),
-    time("DTEND", times.endsAt, timezone),
-    ...(exceptionTo === undefined ? [] : [zoned("RECURRENCE-ID", exceptionTo, timezone)]),
-    ...(repetition ?? []),
-    `SUMMARY:${escaped(entry.title)}`,
-    ...(entry.description ? [`DESCRIPTION:${escaped(entry.description)}`] : []),
-    ...(place ? [`LOCATION:${escaped(place)}`] : []),
-    ...(entry.url ? [`URL:${withoutControls(entry.url)}`] : []),
-    `STATUS:${cancelled ? "CANCELLED" : entry.status}`,
-    `SEQUENCE:${entry.sequence}`,
-    `CREATED:${utc(entry.createdAt)}`,
-    `LAST-MODIFIED:${utc(entry.updatedAt)}`,
-    "END:VEVENT",
-  ];
+  const stamps = { dtstamp: now, created: entry.createdAt, "last-modified": entry.updatedAt };
+  event.addProperty(time("dtstart", times.startsAt, timezone));
+  event.addProperty(time("dtend", times.endsAt, timezone));
+  for (const [name, at] of Object.entries(stamps)) event.addProperty(inUtc(name, at));
+  if (exceptionTo !== undefined) event.addProperty(zoned("recurrence-id", exceptionTo, timezone));
+  if (rrule !== undefined) event.addPropertyWithValue("rrule", ICAL.Recur.fromString(rrule));
+  for (const exdate of exdates) event.addProperty(zoned("exdate", exdate, timezone));
+  const texts = {
+    uid,
+    summary: entry.title,
+    description: entry.description,
+    location: times.location ?? entry.location,
+    url: entry.url ?? "",
+    status: cancelled ? "CANCELLED" : entry.status,
+  };
+  const always = new Set(["uid", "summary"]);
+  for (const [name, text] of Object.entries(texts))
+    if (text || always.has(name))
+      event.addPropertyWithValue(name, name === "url" ? oneLine(text) : clean(text));
+  event.addPropertyWithValue("sequence", entry.sequence);
+  return event;
 }
 
 function utc(instant: number): string {
-  return `${basic(instant)}Z`;
-}
-
-function basic(time: number): string {
-  return new Date(time).toISOString().slice(0, 19).replace(/[-:]/g, "");
+  return `${new Date(instant).toISOString().slice(0, 19).replace(/[-:]/g, "")}Z`;
 }
 
 const isUtc = (timezone: string): boolean => /^(Etc\/)?(UTC|UCT|Universal|Zulu)$/.test(timezone);
 
+function inUtc(name: string, instant: number): ICAL.Property {
+  return property(name, `${new Date(instant).toISOString().slice(0, 19)}Z`);
+}
+
 /** On the wall clock, as a series has to be. */
-function zoned(name: string, instant: number, timezone: string): string {
-  if (isUtc(timezone)) return `${name}:${utc(instant)}`;
-  return `${name};TZID=${timezone}:${basic(wallOf(timezone, instant))}`;
+function zoned(name: string, instant: number, timezone: string): ICAL.Property {
+  if (isUtc(timezone)) return inUtc(name, instant);
+  const made = property(name, new Date(wallOf(timezone, instant)).toISOString().slice(0, 19));
+  made.setParameter("tzid", timezone);
+  return made;
+}
+
+function property(name: string, time: string): ICAL.Property {
+  const made = new ICAL.Property(name);
+  made.setValue(ICAL.Time.fromDateTimeString(time));
+  return made;
 }
 
 /** In UTC where the wall clock would name another instant. */
-function exact(name: string, instant: number, timezone: string): string {
-  return isShownOnce(timezone, instant) ? zoned(name, instant, timezone) : `${name}:${utc(instant)}`;
+function exact(name: string, instant: number, timezone: string): ICAL.Property {
+  return isShownOnce(timezone, instant) ? zoned(name, instant, timezone) : inUtc(name, instant);
 }
 
 function isShownOnce(timezone: string, instant: number): boolean {
   return instantOf(timezone, wallOf(timezone, instant)) === instant;
 }
 
-function zonesOf(entries: FeedEntry[]): string[] {
+function zonesOf(entries: FeedEntry[]): ICAL.Component[] {
   const names = new Set(entries.map(({ schedule }) => schedule.timezone).filter((name) => !isUtc(name)));
-  return [...names].toSorted().flatMap(zoneLines);
+  return [...names].toSorted().flatMap(zoneNamed);
 }
 
-/** The library calls some names by newer ones; where it has none there is no block, and calendars know the name or not. */
-function zoneLines(timezone: string): string[] {
+/** Some names are called by newer ones; where there is no block, calendars know the name or not. */
+function zoneNamed(timezone: string): ICAL.Component[] {
   const [block = ""] = tzlib_get_ical_block(timezone);
   if (!block.startsWith("BEGIN:VTIMEZONE")) return [];
-  return block.split("\r\n").map((line) => (line.startsWith("TZID:") ? `TZID:${timezone}` : line));
+  const zone = ICAL.Component.fromString(block);
+  zone.updatePropertyWithValue("tzid", timezone);
+  return [zone];
 }
 
-/** TEXT (3.3.11). */
-function escaped(text: string): string {
-  return withoutControls(
-    text
-      .replace(/\r\n?/g, "\n")
-      .replace(/[\\;,]/g, "\\$&")
-      .replaceAll("\n", "\\n"),
-  );
-}
-
-function withoutControls(text: string): string {
+/** What TEXT (RFC 5545, 3.3.11) may hold; the library escapes the rest. */
+function clean(text: string): string {
+  const lines = text.replace(/\r\n?/g, "\n");
   // oxlint-disable-next-line no-control-regex -- they are what has to go
-  return text.replace(/[\u0000-\u0008\u000a-\u001f\u007f]/g, "").toWellFormed();
+  return lines.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, "").toWellFormed();
 }
 
-/** Lines of at most 75 octets (3.1), never cut within a character. */
-function folded(line: string): string {
-  if (Buffer.byteLength(line) <= LINE) return line;
-  let [result, room] = ["", LINE];
-  for (const character of line) {
-    const size = Buffer.byteLength(character);
-    if (size > room) {
-      result += "\r\n ";
-      room = LINE - 1;
-    }
-    result += character;
-    room -= size;
-  }
-  return result;
+function oneLine(text: string): string {
+  return clean(text).replaceAll("\n", "");
 }

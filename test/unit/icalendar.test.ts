@@ -45,8 +45,10 @@ function check(text: string): void {
   for (const line of text.replaceAll("\r\n ", "").split("\r\n").slice(0, -1))
     expect(line).toMatch(/^[A-Z][A-Z-]*(;[A-Z-]+=[^:;,"]+)*:/);
   const calendar = parse(text);
-  for (const name of ["version", "prodid", "method", "x-wr-calname", "refresh-interval", "x-published-ttl"])
+  for (const name of ["version", "prodid", "x-wr-calname", "refresh-interval", "x-published-ttl"])
     expect(calendar.getAllProperties(name)).toHaveLength(1);
+  // With it RFC 5546 asks for an ORGANIZER.
+  expect(calendar.hasProperty("method")).toBe(false);
   const zones = calendar.getAllSubcomponents("vtimezone").map((zone) => property(zone, "tzid"));
   expect(new Set(zones).size).toBe(zones.length);
   const names = new Set<string>();
