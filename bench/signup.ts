@@ -1,12 +1,15 @@
 /** A rush on one activity: how many are decided a second, against the usual way and through REST. */
 import { parseArgs } from "node:util";
 import type { Bench } from "./run.ts";
+import { contests } from "./signup/engine.ts";
+import type { Contest } from "./signup/engine.ts";
 import { restScenes } from "./signup/rest.ts";
 import type { Scene } from "./signup/rest.ts";
 import { machine, paceOf, quantile, restTable, table } from "./signup/report.ts";
 import { place } from "./support/placement.ts";
 import { Processes } from "./support/processes.ts";
 
+const TIMES = 3;
 const PACE = 2_000;
 const P99 = 500;
 const ALL_DECIDED = 15;
@@ -47,6 +50,8 @@ async function run(args: string[]): Promise<void> {
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   try {
     const scenes = await restScenes(processes, options, tell);
+    await processes.stop();
+    const stores = await contests(tell);
     console.log(
       [
         "## A rush on one activity",
@@ -54,12 +59,30 @@ async function run(args: string[]): Promise<void> {
         `### Through REST\n\n${options.people} people at once over ${options.connections} connections, ${options.capacity} places; everyone follows Retry-After.`,
         restTable(scenes),
         goals(scenes),
+        `### At the store alone\n\nDecisions a second on one activity: our batches, and the usual way of one conditional update and one insert for each request; median (lowest–highest) of interleaved rounds.`,
+        storeTable(stores),
         CONTEXT,
       ].join("\n\n"),
     );
   } finally {
     await processes.stop();
   }
+}
+
+function storeTable(all: Contest[]): string {
+  const shown = ({ median, min, max }: Contest["ours"], digits = 0): string =>
+    `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
+  return table(
+    ["store", "people", "ours", "usual", "ours / usual", `goal ≥ ${TIMES}`],
+    all.map(({ store, people, ours, usual, ratio }) => [
+      store,
+      people,
+      shown(ours),
+      shown(usual),
+      shown(ratio, 1),
+      ratio.median >= TIMES ? "pass" : "**fail**",
+    ]),
+  );
 }
 
 function goals(scenes: Scene[]): string {

@@ -87,6 +87,8 @@ export interface Entry {
   checkedInAt: number | null;
   /** The request that asked for it; null where nobody did. */
   by: string | null;
+  /** The person was not in the roster before this batch. */
+  first: boolean;
 }
 
 /** The truth of one occurrence; each version is one decision of a batch (docs/sign-up.md). */

@@ -82,9 +82,13 @@ export class RosterBook {
     entries: readonly Entry[],
   ): Promise<void> {
     if (entries.length === 0) return;
-    await this.#store.participations.upsertMany(
-      lastOfEach(entries).map((entry) => changeOf(document._id, entry)),
-    );
+    const [added, changed] = parted(lastOfEach(entries), ({ first }) => first);
+    const { participations } = this.#store;
+    // Where one is there already it is from this batch or a later one.
+    if (added.length > 0)
+      await participations.insertMany(added.map((entry) => documentOf(document._id, entry)));
+    if (changed.length > 0)
+      await participations.upsertMany(changed.map((entry) => changeOf(document._id, entry)));
     await this.#outbox.tell(messagesOf(document, entries));
     this.#nudge();
   }
@@ -109,25 +113,33 @@ function lastOfEach(entries: readonly Entry[]): Entry[] {
   return [...new Map(entries.map((entry) => [entry.key, entry])).values()];
 }
 
-function changeOf(roster: string, { key, op, user, status, seq, at, checkedInAt, by }: Entry) {
+function parted<T>(all: readonly T[], is: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(is), all.filter((one) => !is(one))];
+}
+
+function documentOf(
+  roster: string,
+  { key, op, user, status, seq, at, checkedInAt, by }: Entry,
+): ParticipationDocument {
   const [activityId, occurrence] = roster.split(":") as [string, string];
   return {
-    query: { _id: key, op: { $lt: op } },
-    update: {
-      $set: {
-        roster,
-        activityId,
-        occurrence: Number(occurrence),
-        user,
-        status,
-        seq,
-        op,
-        at,
-        checkedInAt,
-        by,
-      },
-    },
+    _id: key,
+    roster,
+    activityId,
+    occurrence: Number(occurrence),
+    user,
+    status,
+    seq,
+    op,
+    at,
+    checkedInAt,
+    by,
   };
+}
+
+function changeOf(roster: string, entry: Entry) {
+  const { _id, ...fields } = documentOf(roster, entry);
+  return { query: { _id, op: { $lt: entry.op } }, update: { $set: fields } };
 }
 
 const TYPES = {

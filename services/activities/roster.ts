@@ -244,7 +244,8 @@ export class Roster {
     if (before?.status === "waitlisted") this.#waiting.splice(this.#rank(before.seq), 1);
     if (after.status === "waitlisted") this.#waiting.splice(this.#rank(after.seq), 0, after);
     const { key, user, status, seq, checkedInAt, by } = after;
-    this.#entries.push({ kind, op, key, user, status, seq, at: this.#now, checkedInAt, by });
+    const first = undo.people.get(key) === undefined;
+    this.#entries.push({ kind, op, key, user, status, seq, at: this.#now, checkedInAt, by, first });
     return after;
   }
 
