@@ -50,8 +50,6 @@ async function run(args: string[]): Promise<void> {
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   try {
     const scenes = await restScenes(processes, options, tell);
-    await processes.stop();
-    const stores = await contests(tell);
     console.log(
       [
         "## A rush on one activity",
@@ -59,9 +57,15 @@ async function run(args: string[]): Promise<void> {
         `### Through REST\n\n${options.people} people at once over ${options.connections} connections, ${options.capacity} places; everyone follows Retry-After.`,
         restTable(scenes),
         goals(scenes),
-        `### At the store alone\n\nDecisions a second on one activity: our batches, and the usual way of one conditional update and one insert for each request; median (lowest–highest) of interleaved rounds.`,
-        storeTable(stores),
         CONTEXT,
+      ].join("\n\n"),
+    );
+    await processes.stop();
+    const stores = await contests(tell);
+    console.log(
+      [
+        `\n### At the store alone\n\nDecisions a second on one activity: our batches, and the usual way of one conditional update and one insert for each request; median (lowest–highest) of interleaved rounds.`,
+        storeTable(stores),
       ].join("\n\n"),
     );
   } finally {

@@ -393,7 +393,11 @@ export class AppError extends Error {
   readonly data: ErrorData;
 
   constructor(type: Code, data: ErrorData = {}) {
+    // A refusal is no fault: where it was made is of no use, and costs more than all the rest of it.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(CATALOG[type].en[1]);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = "AppError";
     this.type = type;
     this.code = CATALOG[type].status;

@@ -18,14 +18,13 @@ export class Slots {
     return this.#rate;
   }
 
-  /** One was served. @param busy whether others were waiting, so that the pace says what can be done */
-  served(busy: boolean): void {
+  /** One was served. */
+  served(): void {
     const now = this.#now();
     if (now - this.#second >= 1_000) {
-      const pace = (this.#served * 1_000) / (now - this.#second);
-      // A second in which few asked says nothing about how many could have been served.
-      if (pace > this.#rate) this.#rate = pace;
-      else if (busy && now - this.#second < 2_000) this.#rate += (pace - this.#rate) / 2;
+      // A slow second is no measure: few asked, or many were refused. Who comes too early is refused again, which costs
+      // little; who comes too late has waited for nothing.
+      this.#rate = Math.max(this.#rate, (this.#served * 1_000) / (now - this.#second));
       this.#second = now;
       this.#served = 0;
     }

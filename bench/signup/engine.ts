@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { MongoClient } from "mongodb";
 import { openDocuments } from "../../lib/documents.ts";
 import type { DocumentStore } from "../../lib/documents.ts";
@@ -104,7 +105,7 @@ async function deskOf(documents: DocumentStore): Promise<(user: string) => Promi
     membersOnly: false,
     cancelled: false,
   };
-  const book = new RosterBook(store, { tell: async () => undefined }, () => undefined);
+  const book = new RosterBook(store, { tell: async () => undefined });
   const desk = new Desk(`${newId()}:${now}`, {
     book,
     gate: async () => ({ revision: 1, terms, clubId: newId(), clubActive: true, members: null }),
@@ -116,6 +117,7 @@ async function deskOf(documents: DocumentStore): Promise<(user: string) => Promi
     for (;;) {
       const standing = await desk.ask({ kind: "join", user }).catch(() => null);
       if (standing) return standing;
+      await sleep(10);
     }
   };
 }

@@ -280,7 +280,7 @@ export class Desk {
   }
 
   #answer(waiting: Waiting, standing: Standing | null): void {
-    this.#slots.served(this.#queue.length > 0);
+    this.#slots.served();
     this.#settle(waiting, () => waiting.resolve(standing));
   }
 

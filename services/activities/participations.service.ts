@@ -9,6 +9,8 @@ import { implement, respond, userOf } from "../../lib/implement.ts";
 import type { Ctx, Mixin } from "../../lib/implement.ts";
 import { iso } from "../../lib/types.ts";
 import { documents } from "../../mixins/documents.ts";
+import type { DocumentOutbox } from "../../mixins/outbox-documents.ts";
+import type { Relay } from "../../mixins/relay.ts";
 import { people } from "../../mixins/people.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
@@ -243,7 +245,7 @@ export default implement(participations, {
   async started() {
     const { broker } = this;
     this.desks = new Desks({
-      book: new RosterBook(this.store, this.outbox, () => this.relay.nudge()),
+      book: new RosterBook(this.store, teller(broker, this.outbox, this.relay)),
       activity: (id) => this.activity(id),
       clubIsActive: clubReader(broker),
       membersOf: (pairs) => broker.call("members.rolesOf", { pairs }),
@@ -283,4 +285,18 @@ function clubReader(broker: ServiceBroker): (clubId: string) => Promise<boolean>
     return club?.status === "active";
   });
   return (clubId) => reading.get(clubId);
+}
+
+/** Tells what anybody consumes: in a rush every write counts, and some kinds of decisions nobody waits for. */
+function teller(broker: ServiceBroker, outbox: DocumentOutbox, relay: Relay): Pick<DocumentOutbox, "tell"> {
+  const { contracts } = runtimeOf(broker);
+  const consumed = new Set([...contracts.values()].flatMap(({ consumes = [] }) => consumes));
+  return {
+    async tell(messages) {
+      const wanted = messages.filter(({ type }) => consumed.has(type));
+      if (wanted.length === 0) return;
+      await outbox.tell(wanted);
+      relay.nudge();
+    },
+  };
 }

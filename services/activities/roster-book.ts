@@ -19,13 +19,10 @@ type Outbox = { tell(messages: Envelope[]): Promise<void> };
 export class RosterBook {
   readonly #store: Pick<Store, "rosters" | "participations">;
   readonly #outbox: Outbox;
-  /** What is done when messages are in the outbox. */
-  readonly #nudge: () => void;
 
-  constructor(store: Pick<Store, "rosters" | "participations">, outbox: Outbox, nudge: () => void) {
+  constructor(store: Pick<Store, "rosters" | "participations">, outbox: Outbox) {
     this.#store = store;
     this.#outbox = outbox;
-    this.#nudge = nudge;
   }
 
   /**
@@ -90,7 +87,6 @@ export class RosterBook {
     if (changed.length > 0)
       await participations.upsertMany(changed.map((entry) => changeOf(document._id, entry)));
     await this.#outbox.tell(messagesOf(document, entries));
-    this.#nudge();
   }
 
   async #participations(roster: string, since: number): Promise<ParticipationDocument[]> {

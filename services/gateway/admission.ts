@@ -25,12 +25,10 @@ export async function admit(exchange: Exchange, operation: Operation): Promise<v
   exchange.user = user;
   exchange.passport = token;
   if (user !== null && !operation.contract.authLimit) countUser(exchange, limits.user, user);
+  const { lane } = operation;
   if (!overload.admits(operation.priority))
-    throw new AppError("OVERLOADED", { retryAfter: operation.lane?.next() ?? retryAfter() });
-  if (operation.lane && !exchange.over) {
-    if (!exchange.lane && !exchange.late) operation.lane.enter(exchange);
-    if (exchange.late) throw new AppError("OVERLOADED", { retryAfter: operation.lane.next() });
-  }
+    throw lane?.refusal() ?? new AppError("OVERLOADED", { retryAfter: retryAfter() });
+  if (lane && !exchange.lane && !exchange.over && !lane.enter(exchange)) throw lane.refusal();
 }
 
 /** The token of `Authorization: Bearer`, which may be empty; null without one. */

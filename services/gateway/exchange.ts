@@ -39,8 +39,6 @@ export class Exchange {
   passport: string | null = null;
   /** Where it stands in line, on a route that has one. */
   lane: Lane | null = null;
-  /** That line was too long already. */
-  late = false;
   /** Answered, or given up by the client. */
   over = false;
   /** Of the body that was sent. */

@@ -72,9 +72,10 @@ export class Routes {
     return { alias, params: found.params };
   }
 
-  /** The line in which the requests of a route stand that thousands may call at one moment. */
-  lane(method: string, path: string): Lane | null {
-    return this.#find(path)?.resource.methods.get(method)?.lane ?? null;
+  /** The operation of a route that thousands may call at one moment; null for others. */
+  rushed(method: string, path: string): (Operation & { lane: Lane }) | null {
+    const operation = this.#find(path)?.resource.methods.get(method);
+    return operation?.lane ? (operation as Operation & { lane: Lane }) : null;
   }
 
   /** The methods of a path for `Allow`; null when the path is unknown. */

@@ -1,11 +1,13 @@
 /**
  * Keeps the event loop turning when thousands send at one moment. Node reads from sockets for as long as more than a
  * thousand of them have something (libuv polls up to 48 times 1,024 before it looks at timers and immediates again), so
- * that the first of a rush would not be decided before the last has been refused. Beyond a number in one turn of the
- * loop requests of a rush wait for a later one; those of other routes do not.
+ * that the first of a rush would not be decided before the last has been read. Beyond a number in one turn of the loop
+ * requests of a rush wait for a later one; those of other routes do not.
  */
-/** Of each kind; some 20 ms. */
-const IN_ONE_TURN = 64;
+
+/** Some 20 ms of either. */
+const SERVED_IN_ONE_TURN = 64;
+const REFUSED_IN_ONE_TURN = 128;
 
 export class Turns {
   readonly #served: (() => void)[] = [];
@@ -17,12 +19,21 @@ export class Turns {
   areTaken(): boolean {
     this.#schedule();
     this.#taken += 1;
-    return this.#taken > IN_ONE_TURN || this.#served.length + this.#refused.length > 0;
+    return this.#taken > SERVED_IN_ONE_TURN || this.#waiting;
   }
 
-  /** Does the work in a later turn. @param late it will be refused: those who are served do not wait for it */
-  wait(work: () => void, late: boolean): void {
-    (late ? this.#refused : this.#served).push(work);
+  /** Serves a request in a later turn. */
+  serve(work: () => void): void {
+    this.#served.push(work);
+  }
+
+  /** Refuses one in a later turn, after those who are served in it. */
+  refuse(work: () => void): void {
+    this.#refused.push(work);
+  }
+
+  get #waiting(): boolean {
+    return this.#served.length + this.#refused.length > 0;
   }
 
   #schedule(): void {
@@ -35,8 +46,8 @@ export class Turns {
   #begin(): void {
     this.#scheduled = false;
     this.#taken = 0;
-    for (const list of [this.#served, this.#refused])
-      for (const work of list.splice(0, IN_ONE_TURN)) setImmediate(work);
-    if (this.#served.length + this.#refused.length > 0) this.#schedule();
+    for (const work of this.#served.splice(0, SERVED_IN_ONE_TURN)) setImmediate(work);
+    for (const work of this.#refused.splice(0, REFUSED_IN_ONE_TURN)) setImmediate(work);
+    if (this.#waiting) this.#schedule();
   }
 }

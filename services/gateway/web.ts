@@ -5,7 +5,7 @@
 import type { Service, ServiceSchema } from "moleculer";
 import ApiGateway from "moleculer-web";
 import { admit } from "./admission.ts";
-import { fail } from "./answers.ts";
+import { fail, refuse } from "./answers.ts";
 import { callAction } from "./call.ts";
 import { answerOptions } from "./cors.ts";
 import type { GatewayRequest, GatewayResponse } from "./exchange.ts";
@@ -34,12 +34,15 @@ const methods = {
     const exchange = this.gateway.begin(req, res);
     if (req.method === "OPTIONS") return answerOptions(exchange);
     const { turns, routes } = this.gateway;
-    const lane = turns.areTaken() ? routes.lane(req.method as string, exchange.path) : null;
-    if (!lane) return forward.call(this, req, res);
-    lane.enter(exchange);
-    turns.wait(() => {
-      if (!exchange.over) void forward.call(this, req, res);
-    }, exchange.late);
+    const rushed = turns.areTaken() ? routes.rushed(req.method as string, exchange.path) : null;
+    if (!rushed) return forward.call(this, req, res);
+    exchange.operation = rushed;
+    if (rushed.lane.enter(exchange))
+      turns.serve(() => {
+        if (!exchange.over) void forward.call(this, req, res);
+      });
+    // Before anything else is done for them: of those who are refused there are many.
+    else turns.refuse(() => refuse(exchange, rushed.lane.refusal()));
   },
 
   parseQueryString(req: GatewayRequest) {

@@ -60,7 +60,7 @@ function owner(activity: string, Book: typeof RosterBook): Desk {
   };
   const outbox = { tell: async () => undefined };
   return new Desk(rosterId(activity, OCCURRENCE), {
-    book: new Book(store, outbox, () => undefined),
+    book: new Book(store, outbox),
     gate: async () => ({ revision: 1, terms, clubId: newId(), clubActive: true, members: null }),
     now: () => Date.now(),
     warn: () => undefined,

@@ -135,7 +135,6 @@ function newWorld(capacity: number | null, waitlist: boolean, Book: typeof Roste
       const book = new Book(
         { rosters: way.to(store.rosters), participations: way.to(store.participations) },
         outbox,
-        () => undefined,
       );
       const desk = new Desk(world.id, {
         book,
@@ -296,7 +295,7 @@ test("a paused node that goes on with an old journal changes nothing any more", 
   await desk.ask({ kind: "join", user: "b" });
   await desk.ask({ kind: "leave", user: "a" });
   const before = await store.participations.find({ roster: world.id });
-  const book = new RosterBook(store, { tell: async () => undefined }, () => undefined);
+  const book = new RosterBook(store, { tell: async () => undefined });
   await book.apply(old as RosterDocument, (old as RosterDocument).journal);
   expect(await store.participations.find({ roster: world.id })).toEqual(before);
 });
