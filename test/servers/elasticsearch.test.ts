@@ -66,8 +66,18 @@ describeWith(["elasticsearch"], "clubs on Elasticsearch", () => {
     await broker.start();
     elastic = await startElastic(broker, server.url);
     index = new ElasticIndex(elastic, "club-alliance", () => lost++);
-    await index.rebuild(() => pages(clubs));
-  }, 100_000);
+    // A server that has just started may take longer than a request is waited for.
+    await eventually(
+      () =>
+        index
+          .rebuild(() => pages(clubs))
+          .then(
+            () => true,
+            () => undefined,
+          ),
+      90_000,
+    );
+  }, 150_000);
   afterAll(async () => {
     await elastic?.close();
     await broker.stop();
