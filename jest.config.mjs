@@ -67,7 +67,7 @@ function on(displayName, servers, more = {}) {
 }
 
 export default {
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   maxWorkers: 2,
   testSequencer: "<rootDir>/test/support/sequencer.cjs",
   projects: [

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-const EVENTUALLY_MS = 10_000;
+const EVENTUALLY_MS = 20_000;
 
 /** What `attempt` gives once it is no longer undefined; throws after a time, with `why`. */
 export async function eventually<T>(

@@ -22,7 +22,7 @@ export interface Brokers {
 
 const AGGREGATES = 100;
 const VERSIONS = 100;
-const LIMIT = 120_000;
+const LIMIT = 240_000;
 
 export function queueSuite(startBrokers: () => Promise<Brokers>): void {
   let brokers: Brokers;
