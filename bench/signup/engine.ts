@@ -104,6 +104,8 @@ async function deskOf(documents: DocumentStore): Promise<(user: string) => Promi
     closesAt: now + 3_600_000,
     membersOnly: false,
     cancelled: false,
+    reason: null,
+    dissolved: false,
   };
   const book = new RosterBook(store, { tell: async () => undefined });
   const desk = new Desk(`${newId()}:${now}`, {

@@ -6,10 +6,11 @@
 import { randomBytes } from "node:crypto";
 import { AppError, isAppError } from "../../lib/errors.ts";
 import { Slots } from "../../lib/slots.ts";
-import type { Entry, Terms } from "./records.ts";
-import type { RosterBook } from "./roster-book.ts";
+import type { Terms } from "./records.ts";
+import type { RosterBook, RosterChanges } from "./roster-book.ts";
 import { MAX_REQUESTS, Roster } from "./roster.ts";
 import type { Request, Standing } from "./roster.ts";
+import { noticeOf } from "./telling.ts";
 
 /** Milliseconds within which a request is decided, or told when to come again. */
 export const PATIENCE = 450;
@@ -63,8 +64,6 @@ export class Desk {
   readonly #me = randomBytes(6).toString("base64url");
   #count = 0;
   #roster: Roster | null = null;
-  /** The journal is in the document still. */
-  #untidy = false;
   #queue: Waiting[] = [];
   #running: Promise<void> | null = null;
   #batchSince = 0;
@@ -158,7 +157,7 @@ export class Desk {
     this.#running = this.#work().finally(() => {
       this.#running = null;
       if (this.#queue.length > 0 && !this.#stopped) this.#start();
-      else if (this.#untidy && !this.#stopped) this.#tidying = this.#tidyLater();
+      else if (this.#roster?.untidy && !this.#stopped) this.#tidying = this.#tidyLater();
     });
   }
 
@@ -199,12 +198,8 @@ export class Desk {
       if (answer instanceof AppError) this.#refuse(waiting, answer);
       else this.#answer(waiting, answer);
     }
-    if (this.#roster?.behind) this.#enterAgain();
-  }
-
-  /** More people may be confirmed than fitted into one batch. */
-  #enterAgain(): void {
-    void this.settle().catch(() => undefined);
+    // More people may be confirmed than fitted into one batch.
+    if (this.#roster?.behind) void this.settle().catch(() => undefined);
   }
 
   /** In a club that is not active places can be given up, and nothing else. */
@@ -256,27 +251,39 @@ export class Desk {
     const at = this.#sources.now();
     roster.begin(at, gate.revision, gate.terms);
     const answers = new Map(batch.map((each) => [each, decided(roster, each)]));
-    const entries: Entry[] = [...roster.entries];
-    const tidy = this.#untidy && batch.some(({ request }) => request.kind === "settle");
-    if (entries.length === 0 && !roster.termsChanged && !tidy) {
+    const journal = [...roster.entries];
+    const before = roster.termsBefore;
+    const tidy = roster.untidy && batch.some(({ request }) => request.kind === "settle");
+    if (journal.length === 0 && !before && !tidy) {
       const same = await book.isAt(this.id, roster.version);
       roster.takeBack();
       if (!same) throw new Conflict();
-      this.#fullUntil = roster.full ? this.#sources.now() + STAYS_FULL : 0;
-      return answers;
+    } else {
+      // In the same write, whoever takes the terms up: people are told of them then.
+      const notice = before && noticeOf(before, roster.terms);
+      await this.#commit(roster, gate.clubId, {
+        ...roster.counters,
+        terms: roster.terms,
+        journal,
+        notice,
+        touchedAt: at,
+      });
     }
-    const changes = { ...roster.counters, terms: roster.terms, journal: entries, touchedAt: at };
+    this.#fullUntil = roster.full ? this.#sources.now() + STAYS_FULL : 0;
+    return answers;
+  }
+
+  /** @throws Conflict where it was not written, or nobody knows */
+  async #commit(roster: Roster, clubId: string, changes: RosterChanges): Promise<void> {
+    const { book } = this.#sources;
     const written = await book.commit(this.id, roster.version, changes).catch(() => false);
     if (!written) {
       roster.takeBack();
       throw new Conflict();
     }
     roster.keep(roster.version + 1);
-    this.#untidy = entries.length > 0;
-    const { version, terms } = roster;
-    await book.apply({ _id: this.id, clubId: gate.clubId, version, terms }, entries);
-    this.#fullUntil = roster.full ? this.#sources.now() + STAYS_FULL : 0;
-    return answers;
+    roster.untidy = changes.journal.length > 0 || changes.notice !== null;
+    await book.apply({ ...changes, _id: this.id, clubId, version: roster.version });
   }
 
   #answer(waiting: Waiting, standing: Standing | null): void {

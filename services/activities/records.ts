@@ -1,7 +1,10 @@
 /** What the domain keeps: activities, a roster for each occurrence, a participation for each person in it. */
 import { hash } from "node:crypto";
+import { v5 } from "uuid";
 import type { Collection, DocumentStore } from "../../lib/documents.ts";
 import type { Recurrence, Schedule } from "../../lib/recurrence.ts";
+
+const NAMESPACE = "5a1c1e0b-6d0a-4f0e-9a57-0e6f6a5f3f11";
 
 /** Times are milliseconds since 1970. */
 export interface ActivityDocument {
@@ -69,6 +72,9 @@ export interface Terms {
   closesAt: number;
   membersOnly: boolean;
   cancelled: boolean;
+  /** Why it was cancelled, as somebody wrote it; dissolved: with its club. */
+  reason: string | null;
+  dissolved: boolean;
 }
 
 export type Status = "confirmed" | "waitlisted" | "cancelled";
@@ -104,7 +110,9 @@ export interface RosterDocument {
   nextSeq: number;
   /** What the last commits decided and is perhaps not in the participations yet. */
   journal: Entry[];
-  /** Whether the journal holds anything; by this what a dead node has left is found. */
+  /** What the people in it are to be told of the terms that the last commit took up. */
+  notice: Notice | null;
+  /** Whether journal or notice hold anything; by this what a dead node has left is found. */
   pending: boolean;
   touchedAt: number;
 }
@@ -125,17 +133,21 @@ export interface ParticipationDocument {
   by: string | null;
 }
 
+/** What is told to everyone in a roster. */
+export interface Notice {
+  type: "participations.calledOff" | "participations.moved" | "participations.reminded";
+  data: Record<string, unknown>;
+}
+
 /** People who are signed up are to be told something, page by page; a reminder is one. */
-export interface TellingDocument {
+export interface TellingDocument extends Notice {
   _id: string;
   roster: string;
   activityId: string;
   clubId: string;
   occurrence: number;
-  /** Not before the roster knows this version of the activity. */
-  revision: number;
-  type: "participations.calledOff" | "participations.moved" | "participations.reminded";
-  data: Record<string, unknown>;
+  /** The roster's, when it came up. */
+  version: number;
   /** In how many parts, and how many of them have been told. */
   parts: number;
   told: number;
@@ -187,6 +199,17 @@ export async function openStore(documents: DocumentStore): Promise<Store> {
 
 export function rosterId(activityId: string, occurrence: number): string {
   return `${activityId}:${occurrence}`;
+}
+
+/** What a roster's id says. */
+export function partsOf(roster: string): { activityId: string; occurrence: number } {
+  const [activityId, occurrence] = roster.split(":") as [string, string];
+  return { activityId, occurrence: Number(occurrence) };
+}
+
+/** A name for a message that is always the same for the same thing, so that telling twice is telling once. */
+export function messageId(...parts: (string | number)[]): string {
+  return v5(parts.join(":"), NAMESPACE);
 }
 
 export function participationId(roster: string, user: string): string {

@@ -57,7 +57,6 @@ export default implement(reminders, {
       const told = {
         type: "participations.reminded",
         data: { startsAt, location: occurrence.location ?? activity.location, minutes },
-        revision: 0,
         expiresAt: startsAt,
       } as const;
       await this.store.tellings.insertOne(newTelling(roster, told, [startsAt, minutes], Date.now()));
@@ -78,14 +77,14 @@ export default implement(reminders, {
       }
     },
     async tell(telling: TellingDocument): Promise<void> {
-      const { _id, roster, revision, expiresAt, activityId } = telling;
+      const { _id, roster, expiresAt, activityId } = telling;
       if (expiresAt !== null && Date.now() >= expiresAt) {
         await this.store.tellings.deleteMany({ _id });
         return this.drop(1, activityId);
       }
-      const [known] = await this.store.rosters.find({ _id: roster }, { projection: ["terms", "pending"] });
-      // First everyone who was let in by the old terms is in the participations, then they are told of the new ones.
-      if (known && (known.pending || known.terms.revision < revision)) await this.settle(activityId);
+      const left = await this.store.rosters.count({ _id: roster, pending: true });
+      // What a dead node has left may hold people who are not in the participations yet.
+      if (left > 0) await this.settle(activityId);
       await tellAll(this.store, this.outbox, telling, () => this.ended);
       this.relay.nudge();
     },

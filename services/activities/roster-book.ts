@@ -1,26 +1,31 @@
 /** Rosters in the store: each step can be repeated, by whoever finds it undone (docs/sign-up.md). */
-import { v5 } from "uuid";
 import type { Envelope } from "../../lib/declare.ts";
 import type { Entry, ParticipationDocument, RosterDocument, Store, Terms } from "./records.ts";
+import { messageId, partsOf } from "./records.ts";
 import { OPS_PER_VERSION, Roster } from "./roster.ts";
+import { newTelling } from "./telling.ts";
 
 /** Participations that are read at once. */
 const PAGE = 20_000;
-/** Names messages by what they tell of, so that telling twice is telling once. */
-const NAMESPACE = "5a1c1e0b-6d0a-4f0e-9a57-0e6f6a5f3f11";
 
 export type RosterChanges = Pick<
   RosterDocument,
-  "terms" | "confirmed" | "waitlisted" | "nextSeq" | "journal" | "touchedAt"
+  "terms" | "confirmed" | "waitlisted" | "nextSeq" | "journal" | "notice" | "touchedAt"
 >;
 
 type Outbox = { tell(messages: Envelope[]): Promise<void> };
 
+/** A roster as a commit has left it. */
+export type Committed = Pick<
+  RosterDocument,
+  "_id" | "clubId" | "version" | "terms" | "confirmed" | "waitlisted" | "journal" | "notice" | "touchedAt"
+>;
+
 export class RosterBook {
-  readonly #store: Pick<Store, "rosters" | "participations">;
+  readonly #store: Pick<Store, "rosters" | "participations" | "tellings">;
   readonly #outbox: Outbox;
 
-  constructor(store: Pick<Store, "rosters" | "participations">, outbox: Outbox) {
+  constructor(store: Pick<Store, "rosters" | "participations" | "tellings">, outbox: Outbox) {
     this.#store = store;
     this.#outbox = outbox;
   }
@@ -33,7 +38,7 @@ export class RosterBook {
   async load(id: string, known: Roster | null): Promise<Roster | null> {
     const document = await this.#store.rosters.findOne({ _id: id });
     if (!document) return null;
-    await this.apply(document, document.journal);
+    await this.apply(document);
     const since = known ? (known.version + 1) * OPS_PER_VERSION : 0;
     const changed = await this.#participations(id, since);
     const roster = known ?? new Roster(document);
@@ -42,18 +47,19 @@ export class RosterBook {
   }
 
   async create(id: string, clubId: string, terms: Terms, now: number): Promise<void> {
-    const [activityId, occurrence] = id.split(":") as [string, string];
+    const { activityId, occurrence } = partsOf(id);
     await this.#store.rosters.insertOne({
       _id: id,
       activityId,
       clubId,
-      occurrence: Number(occurrence),
+      occurrence,
       version: 1,
       terms,
       confirmed: 0,
       waitlisted: 0,
       nextSeq: 1,
       journal: [],
+      notice: null,
       pending: false,
       touchedAt: now,
     });
@@ -68,25 +74,36 @@ export class RosterBook {
   async commit(id: string, version: number, changes: RosterChanges): Promise<boolean> {
     const { matched } = await this.#store.rosters.updateOne(
       { _id: id, version },
-      { $set: { ...changes, version: version + 1, pending: changes.journal.length > 0 } },
+      {
+        $set: {
+          ...changes,
+          version: version + 1,
+          pending: changes.journal.length > 0 || changes.notice !== null,
+        },
+      },
     );
     return matched === 1;
   }
 
-  /** Carries decisions into the participations and tells them. Of a person what was decided last stays, in any order. */
-  async apply(
-    document: Pick<RosterDocument, "_id" | "clubId" | "version" | "terms">,
-    entries: readonly Entry[],
-  ): Promise<void> {
-    if (entries.length === 0) return;
-    const [added, changed] = parted(lastOfEach(entries), ({ first }) => first);
-    const { participations } = this.#store;
-    // Where one is there already it is from this batch or a later one.
-    if (added.length > 0)
-      await participations.insertMany(added.map((entry) => documentOf(document._id, entry)));
-    if (changed.length > 0)
-      await participations.upsertMany(changed.map((entry) => changeOf(document._id, entry)));
-    await this.#outbox.tell(messagesOf(document, entries));
+  /**
+   * Carries out what the last commit decided: participations, then messages, then what everyone in it is to be told. Of a
+   * person what was decided last stays, in any order; the rest is there once however often it is put in.
+   */
+  async apply(document: Committed): Promise<void> {
+    const { _id, journal, notice } = document;
+    if (journal.length > 0) {
+      const [added, changed] = parted(lastOfEach(journal), ({ first }) => first);
+      const { participations } = this.#store;
+      // Where one is there already it is from this batch or a later one.
+      if (added.length > 0) await participations.insertMany(added.map((entry) => documentOf(_id, entry)));
+      if (changed.length > 0) await participations.upsertMany(changed.map((entry) => changeOf(_id, entry)));
+      await this.#outbox.tell(messagesOf(document));
+    }
+    // Last: by now everyone who was let in by the old terms is in the participations.
+    if (notice)
+      await this.#store.tellings.insertOne(
+        newTelling(document, { ...notice, expiresAt: null }, [document.version], document.touchedAt),
+      );
   }
 
   async #participations(roster: string, since: number): Promise<ParticipationDocument[]> {
@@ -117,12 +134,12 @@ function documentOf(
   roster: string,
   { key, op, user, status, seq, at, checkedInAt, by }: Entry,
 ): ParticipationDocument {
-  const [activityId, occurrence] = roster.split(":") as [string, string];
+  const { activityId, occurrence } = partsOf(roster);
   return {
     _id: key,
     roster,
     activityId,
-    occurrence: Number(occurrence),
+    occurrence,
     user,
     status,
     seq,
@@ -147,14 +164,10 @@ const TYPES = {
 } as const;
 
 /** A message for each kind of decision, with all whom it met. Whoever is erased is told nothing. */
-function messagesOf(
-  { _id: roster, clubId, version, terms }: Pick<RosterDocument, "_id" | "clubId" | "version" | "terms">,
-  entries: readonly Entry[],
-): Envelope[] {
-  const [activityId, name] = roster.split(":") as [string, string];
-  const occurrence = Number(name);
+function messagesOf({ _id: roster, clubId, version, terms, journal }: Committed): Envelope[] {
+  const { activityId, occurrence } = partsOf(roster);
   return Object.entries(TYPES).flatMap(([kind, type]) => {
-    const own = entries.filter((entry) => entry.kind === kind);
+    const own = journal.filter((entry) => entry.kind === kind);
     const users = own.flatMap(({ user }) => user ?? []);
     if (users.length === 0) return [];
     const data = {
@@ -176,9 +189,4 @@ function messagesOf(
       },
     ];
   });
-}
-
-/** A name for a message that is always the same for the same thing. */
-export function messageId(...parts: (string | number)[]): string {
-  return v5(parts.join(":"), NAMESPACE);
 }

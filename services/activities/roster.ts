@@ -55,6 +55,8 @@ export class Roster {
   confirmed = 0;
   waitlisted = 0;
   nextSeq = 1;
+  /** The document holds what the last commit decided still. */
+  untidy = false;
   readonly #people = new Map<string, Person>();
   /** In order of admission. */
   #waiting: Person[] = [];
@@ -81,8 +83,8 @@ export class Roster {
 
   /** Takes over what others have decided since: the roster's document, with the participations written after ours. */
   catchUp(document: RosterDocument, participations: readonly ParticipationDocument[]): void {
-    const { version, terms, confirmed, waitlisted, nextSeq } = document;
-    Object.assign(this, { version, terms, confirmed, waitlisted, nextSeq });
+    const { version, terms, confirmed, waitlisted, nextSeq, pending: untidy } = document;
+    Object.assign(this, { version, terms, confirmed, waitlisted, nextSeq, untidy });
     for (const { _id: key, user, status, seq, op, checkedInAt, by } of participations)
       this.#people.set(key, { key, user, status, seq, op, checkedInAt, by });
     this.#sortWaiting();
@@ -124,9 +126,9 @@ export class Roster {
     return this.#entries;
   }
 
-  /** The terms changed with this batch. */
-  get termsChanged(): boolean {
-    return this.#undo !== null && this.#undo.terms !== this.terms;
+  /** The terms before this batch, where it has taken up others. */
+  get termsBefore(): Terms | null {
+    return this.#undo !== null && this.#undo.terms !== this.terms ? this.#undo.terms : null;
   }
 
   /** The batch is written. */

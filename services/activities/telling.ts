@@ -4,25 +4,29 @@
  * and leaves nobody out.
  */
 import type { Envelope } from "../../lib/declare.ts";
-import type { ParticipationDocument, RosterDocument, Store, TellingDocument, Terms } from "./records.ts";
-import { messageId } from "./roster-book.ts";
+import type {
+  Notice,
+  ParticipationDocument,
+  RosterDocument,
+  Store,
+  TellingDocument,
+  Terms,
+} from "./records.ts";
+import { messageId, partsOf } from "./records.ts";
 
 /** What ids of participations go on with, in the order of strings. */
 const SYMBOLS = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz".split("");
 const IN_ONE_PART = 300;
 
 type Outbox = { tell(messages: Envelope[]): Promise<void> };
-type Told = Pick<TellingDocument, "type" | "data">;
 
 /** What people in a roster are to be told when its terms become others; null when nothing that they would notice. */
-export function noticeOf(
-  before: Terms,
-  after: Terms,
-  why: { reason: string | null; dissolved: boolean },
-): Told | null {
-  const { startsAt, endsAt, location } = after;
+export function noticeOf(before: Terms, after: Terms): Notice | null {
+  const { startsAt, endsAt, location, reason, dissolved } = after;
   if (after.cancelled)
-    return before.cancelled ? null : { type: "participations.calledOff", data: { startsAt, ...why } };
+    return before.cancelled
+      ? null
+      : { type: "participations.calledOff", data: { startsAt, reason, dissolved } };
   const moved =
     before.startsAt !== after.startsAt ||
     before.endsAt !== after.endsAt ||
@@ -30,19 +34,17 @@ export function noticeOf(
   return moved ? { type: "participations.moved", data: { startsAt, endsAt, location } } : null;
 }
 
-type Addressed = Pick<
-  RosterDocument,
-  "_id" | "activityId" | "clubId" | "occurrence" | "confirmed" | "waitlisted"
->;
+type Addressed = Pick<RosterDocument, "_id" | "clubId" | "version" | "confirmed" | "waitlisted">;
 
 /** @param name what makes it another telling than those before */
 export function newTelling(
   roster: Addressed,
-  told: Told & Pick<TellingDocument, "revision" | "expiresAt">,
+  told: Notice & Pick<TellingDocument, "expiresAt">,
   name: readonly (string | number)[],
   now: number,
 ): TellingDocument {
-  const { _id, activityId, clubId, occurrence, confirmed, waitlisted } = roster;
+  const { _id, clubId, version, confirmed, waitlisted } = roster;
+  const { activityId, occurrence } = partsOf(_id);
   const people = confirmed + waitlisted;
   return {
     _id: messageId(_id, told.type, ...name),
@@ -50,6 +52,7 @@ export function newTelling(
     activityId,
     clubId,
     occurrence,
+    version,
     ...told,
     parts: people <= IN_ONE_PART ? 1 : people <= 8 * IN_ONE_PART ? 8 : 64,
     told: 0,
@@ -91,12 +94,12 @@ function peopleIn(
 }
 
 function messageFor(telling: TellingDocument, part: number, users: string[]): Envelope {
-  const { _id, type, roster, activityId, clubId, occurrence, revision, data } = telling;
+  const { _id, type, roster, activityId, clubId, occurrence, version, data } = telling;
   return {
     id: messageId(_id, part),
     type,
     at: Date.now(),
-    aggregate: { type: "roster", id: roster, version: revision },
+    aggregate: { type: "roster", id: roster, version },
     actor: null,
     requestId: null,
     data: { activityId, clubId, occurrence, users, ...data },

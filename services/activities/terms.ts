@@ -51,11 +51,22 @@ function termsFor(activity: ActivityDocument, { occurrence, startsAt, endsAt, lo
     closesAt: moved(signUpClosesAt) ?? startsAt,
     membersOnly: activity.audience === "members",
     cancelled: activity.status !== "published" || isCancelled(activity, occurrence),
+    ...whyCancelled(activity, occurrence),
   };
 }
 
 /** The end of time, as far as documents can say it. */
 const NEVER = Number.MAX_SAFE_INTEGER;
+
+/** People cancel with a reason; without one it went with its club. */
+function whyCancelled(
+  { status, cancelReason, cancelledOccurrences }: ActivityDocument,
+  occurrence: number,
+): Pick<Terms, "reason" | "dissolved"> {
+  if (status === "cancelled") return { reason: cancelReason, dissolved: cancelReason === null };
+  const one = cancelledOccurrences.find((each) => each.occurrence === occurrence);
+  return { reason: one?.reason ?? null, dissolved: false };
+}
 
 export function isCancelled(activity: ActivityDocument, occurrence: number): boolean {
   return (

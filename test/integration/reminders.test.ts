@@ -179,7 +179,7 @@ test("that were not told before the start are dropped and counted, later ones wa
     activityId: id,
     clubId: club.id,
     occurrence,
-    revision: 0,
+    version: 1,
     type: "participations.reminded",
     data: { startsAt: occurrence, minutes: 5 },
     parts: 1,

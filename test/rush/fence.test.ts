@@ -8,14 +8,13 @@ import { isAppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
 import { Desk } from "../../services/activities/desk.ts";
 import { openStore, rosterId } from "../../services/activities/records.ts";
-import type { Store, Terms } from "../../services/activities/records.ts";
+import type { Store } from "../../services/activities/records.ts";
 import { RosterBook } from "../../services/activities/roster-book.ts";
-import type { RosterChanges } from "../../services/activities/roster-book.ts";
+import { newTerms, unfenced } from "../support/roster.ts";
 import { CAPACITY, faults, rush } from "../support/rush.ts";
 import type { Ask } from "../support/rush.ts";
 
 const OCCURRENCE = 1;
-const HOUR = 3_600_000;
 let folder: string;
 let documents: DocumentStore;
 let store: Store;
@@ -30,34 +29,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A commit that does not look which version it follows. */
-class Unfenced extends RosterBook {
-  override async commit(id: string, version: number, changes: RosterChanges): Promise<boolean> {
-    const { matched } = await store.rosters.updateOne(
-      { _id: id },
-      { $set: { ...changes, version: version + 1, pending: changes.journal.length > 0 } },
-    );
-    return matched === 1;
-  }
-  override async isAt(): Promise<boolean> {
-    return true;
-  }
-}
-
 function owner(activity: string, Book: typeof RosterBook): Desk {
-  const now = Date.now();
-  const terms: Terms = {
-    revision: 1,
-    startsAt: now + HOUR,
-    endsAt: now + 2 * HOUR,
-    location: "",
-    capacity: CAPACITY,
-    waitlist: true,
-    opensAt: 0,
-    closesAt: now + HOUR,
-    membersOnly: false,
-    cancelled: false,
-  };
+  const terms = newTerms({ capacity: CAPACITY, waitlist: true });
   const outbox = { tell: async () => undefined };
   return new Desk(rosterId(activity, OCCURRENCE), {
     book: new Book(store, outbox),
@@ -91,7 +64,7 @@ test("with the fence nothing is sold twice and every promise is kept", async () 
 }, 120_000);
 
 test("without it places are sold twice", async () => {
-  expect(await shared(Unfenced)).toEqual(
+  expect(await shared(unfenced(store))).toEqual(
     expect.arrayContaining([expect.stringMatching(/^oversold: \d+ of 500 places$/)]),
   );
 }, 120_000);

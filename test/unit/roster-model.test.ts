@@ -15,11 +15,10 @@ import { Desk } from "../../services/activities/desk.ts";
 import { openStore } from "../../services/activities/records.ts";
 import type { RosterDocument, Store, Terms } from "../../services/activities/records.ts";
 import { RosterBook } from "../../services/activities/roster-book.ts";
-import type { RosterChanges } from "../../services/activities/roster-book.ts";
+import { newTerms, unfenced } from "../support/roster.ts";
 
 const ACTIVITY = "0190a000-0000-7000-8000-000000000001";
 const CLUB = "0190a000-0000-7000-8000-000000000002";
-const HOUR = 3_600_000;
 
 let documents: DocumentStore;
 let store: Store;
@@ -81,20 +80,6 @@ class Way {
   }
 }
 
-/** Without the fence a commit does not look which version it follows: the negative control. */
-class UnfencedBook extends RosterBook {
-  override async commit(id: string, version: number, changes: RosterChanges): Promise<boolean> {
-    const { matched } = await store.rosters.updateOne(
-      { _id: id },
-      { $set: { ...changes, version: version + 1, pending: changes.journal.length > 0 } },
-    );
-    return matched === 1;
-  }
-  override async isAt(): Promise<boolean> {
-    return true;
-  }
-}
-
 interface World {
   occurrence: number;
   id: string;
@@ -106,19 +91,7 @@ interface World {
 function newWorld(capacity: number | null, waitlist: boolean, Book: typeof RosterBook = RosterBook): World {
   const occurrence = ++rosters;
   const told = new Map<string, Envelope>();
-  const now = Date.now();
-  const terms: Terms = {
-    revision: 1,
-    startsAt: now + HOUR / 2,
-    endsAt: now + HOUR,
-    location: "",
-    capacity,
-    waitlist,
-    opensAt: 0,
-    closesAt: now + HOUR / 2,
-    membersOnly: false,
-    cancelled: false,
-  };
+  const terms = newTerms({ capacity, waitlist });
   const world: World = {
     occurrence,
     id: `${ACTIVITY}:${occurrence}`,
@@ -133,7 +106,11 @@ function newWorld(capacity: number | null, waitlist: boolean, Book: typeof Roste
         },
       };
       const book = new Book(
-        { rosters: way.to(store.rosters), participations: way.to(store.participations) },
+        {
+          rosters: way.to(store.rosters),
+          participations: way.to(store.participations),
+          tellings: way.to(store.tellings),
+        },
         outbox,
       );
       const desk = new Desk(world.id, {
@@ -283,8 +260,41 @@ test("two desks at once sell no place twice; without the fence they do", async (
     return won.reduce<number>((sum, each) => sum + each, 0);
   };
   expect(await sold(RosterBook)).toBe(19);
-  expect(await sold(UnfencedBook)).toBeGreaterThan(19);
+  expect(await sold(unfenced(store))).toBeGreaterThan(19);
 });
+
+test.each(["fine", "dies before", "dies after"] as const)(
+  "people are told that it was cancelled, whichever request takes that up, when its write is %s",
+  async (fate) => {
+    for (let at = 0; at < 4; at++) {
+      const world = newWorld(2, true);
+      const before = world.desk().desk;
+      for (const user of ["a", "b", "c"]) await before.ask({ kind: "join", user });
+      await before.stop();
+      world.terms = { ...world.terms, revision: 2, cancelled: true, reason: "Rain" };
+      const fates = [...Array<Fate>(at).fill("fine"), fate][Symbol.iterator]() as Iterator<Fate>;
+      const { desk } = world.desk(fates);
+      // Not a settling, but somebody who comes at that moment.
+      const refusal = desk.ask({ kind: "join", user: "d" }).then(
+        () => "in",
+        (error: AppError) => error.type,
+      );
+      expect(["SIGN_UP_CLOSED", "silent"]).toContain(
+        await Promise.race([refusal, sleep(100).then(() => "silent")]),
+      );
+      const next = world.desk().desk;
+      // It takes up what it says, and then tidies up.
+      await next.settle();
+      await next.settle();
+      const tellings = await store.tellings.find({ roster: world.id });
+      expect(tellings).toMatchObject([
+        { type: "participations.calledOff", data: { reason: "Rain", dissolved: false } },
+      ]);
+      expect(await documentOf(world)).toMatchObject({ pending: false, notice: null });
+    }
+  },
+  30_000,
+);
 
 test("a paused node that goes on with an old journal changes nothing any more", async () => {
   const world = newWorld(1, true);
@@ -296,7 +306,7 @@ test("a paused node that goes on with an old journal changes nothing any more", 
   await desk.ask({ kind: "leave", user: "a" });
   const before = await store.participations.find({ roster: world.id });
   const book = new RosterBook(store, { tell: async () => undefined });
-  await book.apply(old as RosterDocument, (old as RosterDocument).journal);
+  await book.apply(old as RosterDocument);
   expect(await store.participations.find({ roster: world.id })).toEqual(before);
 });
 
@@ -325,6 +335,11 @@ test.each(["dies before", "dies after"] as const)(
       const second = world.desk().desk;
       await second.settle();
       await check(world, false);
+      // Nothing is left to look after.
+      expect((await documentOf(world)) ?? { journal: [], pending: false }).toMatchObject({
+        journal: [],
+        pending: false,
+      });
       // Repeating the requests brings everybody where they would have been.
       for (const user of ["b", "c"]) await second.ask({ kind: "join", user });
       await second.ask({ kind: "leave", user: "a" }).catch(() => undefined);
