@@ -212,8 +212,7 @@ function zoneNamed(timezone: string): ICAL.Component[] {
 /** What TEXT (RFC 5545, 3.3.11) may hold; the library escapes the rest. */
 function clean(text: string): string {
   const lines = text.replace(/\r\n?/g, "\n");
-  // oxlint-disable-next-line no-control-regex -- they are what has to go
-  return lines.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, "").toWellFormed();
+  return lines.replace(/[^\P{Cc}\n\t]/gu, "").toWellFormed();
 }
 
 function oneLine(text: string): string {

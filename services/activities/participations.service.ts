@@ -1,16 +1,12 @@
 import { Gauge } from "prom-client";
 import { encodeQR } from "qr";
-import type { ServiceBroker } from "moleculer";
 import type { Answer, Params } from "../../lib/declare.ts";
 import { pageOf, readCursor, writeCursor } from "../../lib/cursor.ts";
 import { AppError, invalid, isRefusal } from "../../lib/errors.ts";
-import { Fresh } from "../../lib/fresh.ts";
 import { implement, respond, userOf } from "../../lib/implement.ts";
 import type { Ctx, Mixin } from "../../lib/implement.ts";
 import { iso } from "../../lib/types.ts";
 import { documents } from "../../mixins/documents.ts";
-import type { DocumentOutbox } from "../../mixins/outbox-documents.ts";
-import type { Relay } from "../../mixins/relay.ts";
 import { people } from "../../mixins/people.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
@@ -26,6 +22,7 @@ import { rosterId } from "./records.ts";
 import { RosterBook } from "./roster-book.ts";
 import type { Standing } from "./roster.ts";
 import { settleActivity } from "./settling.ts";
+import { clubReader, teller } from "./surroundings.ts";
 import { isCancelled, namedOccurrence, termsOf } from "./terms.ts";
 
 const CURSOR = "participants";
@@ -243,12 +240,11 @@ export default implement(participations, {
     },
   },
   async started() {
-    const { broker } = this;
     this.desks = new Desks({
-      book: new RosterBook(this.store, teller(broker, this.outbox, this.relay)),
+      book: new RosterBook(this.store, teller(this.broker, this.outbox, this.relay)),
       activity: (id) => this.activity(id),
-      clubIsActive: clubReader(broker),
-      membersOf: (pairs) => broker.call("members.rolesOf", { pairs }),
+      clubIsActive: clubReader(this.broker),
+      membersOf: (pairs) => this.broker.call("members.rolesOf", { pairs }),
       warn: (text, data) => this.logger.warn(text, data),
     });
     const { desks } = this;
@@ -273,30 +269,5 @@ function presentStanding({ status, position, checkedInAt }: Standing): Answer<"p
     status,
     ...(position !== null && { position }),
     checkedInAt: checkedInAt === null ? null : iso(checkedInAt),
-  };
-}
-
-/** Whether a club is active by now; all who ask at once are one question. */
-function clubReader(broker: ServiceBroker): (clubId: string) => Promise<boolean> {
-  const reading = new Fresh(async (id: string) => {
-    const [club] = await broker.call<Answer<"clubs.records">, { ids: string[] }>("clubs.records", {
-      ids: [id],
-    });
-    return club?.status === "active";
-  });
-  return (clubId) => reading.get(clubId);
-}
-
-/** Tells what anybody consumes: in a rush every write counts, and some kinds of decisions nobody waits for. */
-function teller(broker: ServiceBroker, outbox: DocumentOutbox, relay: Relay): Pick<DocumentOutbox, "tell"> {
-  const { contracts } = runtimeOf(broker);
-  const consumed = new Set([...contracts.values()].flatMap(({ consumes = [] }) => consumes));
-  return {
-    async tell(messages) {
-      const wanted = messages.filter(({ type }) => consumed.has(type));
-      if (wanted.length === 0) return;
-      await outbox.tell(wanted);
-      relay.nudge();
-    },
   };
 }
