@@ -5,22 +5,20 @@
  */
 import { randomBytes } from "node:crypto";
 import { AppError, isAppError } from "../../lib/errors.ts";
-import { Slots } from "../../lib/slots.ts";
 import type { Terms } from "./records.ts";
 import type { RosterBook, RosterChanges } from "./roster-book.ts";
-import { MAX_REQUESTS, Roster } from "./roster.ts";
+import { Line, PATIENCE } from "./line.ts";
+import type { Waiting } from "./line.ts";
+import type { Roster } from "./roster.ts";
 import type { Request, Standing } from "./roster.ts";
 import { noticeOf } from "./telling.ts";
 
-/** Milliseconds within which a request is decided, or told when to come again. */
-export const PATIENCE = 450;
 /** For so long it is believed that nothing has changed in a full occurrence (milliseconds). */
 const STAYS_FULL = 100;
 /** After so long without requests the journal is emptied (milliseconds). */
 const TIDY = 1_000;
 /** Tries of a batch whose write met somebody else's. */
 const TRIES = 5;
-const FIRST_RATE = 2_000;
 
 export interface Asked {
   kind: Request["kind"];
@@ -49,22 +47,13 @@ export interface DeskSources {
   warn(text: string, data: object): void;
 }
 
-interface Waiting {
-  request: Request | { kind: "settle"; by: string };
-  resolve(standing: Standing | null): void;
-  reject(error: unknown): void;
-  timer: NodeJS.Timeout;
-  settled: boolean;
-}
-
 export class Desk {
   readonly id: string;
   readonly #sources: DeskSources;
-  readonly #slots = new Slots(FIRST_RATE);
+  readonly #line = new Line();
   readonly #me = randomBytes(6).toString("base64url");
   #count = 0;
   #roster: Roster | null = null;
-  #queue: Waiting[] = [];
   #running: Promise<void> | null = null;
   #batchSince = 0;
   #fullUntil = 0;
@@ -83,7 +72,7 @@ export class Desk {
   }
 
   get idle(): boolean {
-    return this.#running === null && this.#queue.length === 0;
+    return this.#running === null && this.#line.length === 0;
   }
 
   /** Decides a request within half a second. @throws AppError, OVERLOADED with the time to come again */
@@ -109,8 +98,7 @@ export class Desk {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#tidying);
-    for (const waiting of this.#queue.splice(0))
-      this.#refuse(waiting, new AppError("UNAVAILABLE", { retryAfter: 1 }));
+    this.#line.close(new AppError("UNAVAILABLE", { retryAfter: 1 }));
     await this.#running;
   }
 
@@ -123,31 +111,19 @@ export class Desk {
   #enter(request: Waiting["request"]): Promise<Standing | null> {
     this.lastUsed = this.#sources.now();
     if (this.#stopped) return Promise.reject(new AppError("UNAVAILABLE", { retryAfter: 1 }));
-    if (this.#isLate()) return Promise.reject(this.#busy());
+    if (this.#isLate()) return Promise.reject(this.#line.busy());
     if (request.kind === "leave" || request.kind === "settle" || request.kind === "erase")
       this.#fullUntil = 0;
-    return new Promise((resolve, reject) => {
-      const waiting: Waiting = {
-        request,
-        resolve,
-        reject,
-        settled: false,
-        timer: setTimeout(() => this.#refuse(waiting, this.#busy()), PATIENCE),
-      };
-      this.#queue.push(waiting);
-      this.#start();
-    });
+    const answer = this.#line.enter(request);
+    this.#start();
+    return answer;
   }
 
   /** Whether a request that came now would wait too long: by those before it, or because the store does not answer. */
   #isLate(): boolean {
     const now = this.#sources.now();
     if (this.#running && now - this.#batchSince > PATIENCE) return true;
-    return this.#queue.length > Math.max(MAX_REQUESTS, (this.#slots.rate * PATIENCE) / 1_000);
-  }
-
-  #busy(): AppError {
-    return new AppError("OVERLOADED", { retryAfter: this.#slots.next() });
+    return this.#line.full;
   }
 
   #start(): void {
@@ -156,7 +132,7 @@ export class Desk {
     this.#batchSince = this.#sources.now();
     this.#running = this.#work().finally(() => {
       this.#running = null;
-      if (this.#queue.length > 0 && !this.#stopped) this.#start();
+      if (this.#line.length > 0 && !this.#stopped) this.#start();
       else if (this.#roster?.untidy && !this.#stopped) this.#tidying = this.#tidyLater();
     });
   }
@@ -168,8 +144,8 @@ export class Desk {
   async #work(): Promise<void> {
     // What has arrived in the same turn of the loop belongs to one batch.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, MAX_REQUESTS).filter(({ settled }) => !settled);
+    while (this.#line.length > 0) {
+      const batch = this.#line.take();
       if (batch.length === 0) continue;
       this.#batchSince = this.#sources.now();
       try {
@@ -177,7 +153,8 @@ export class Desk {
       } catch (error) {
         if (!isAppError(error))
           this.#sources.warn("A batch of sign-ups failed", { roster: this.id, error: String(error) });
-        for (const waiting of batch) this.#refuse(waiting, isAppError(error) ? error : this.#busy());
+        for (const waiting of batch)
+          this.#line.refuse(waiting, isAppError(error) ? error : this.#line.busy());
       }
     }
   }
@@ -195,8 +172,8 @@ export class Desk {
     if (admitted.length === 0) return;
     const answers = await this.#decide(admitted, gate);
     for (const [waiting, answer] of answers) {
-      if (answer instanceof AppError) this.#refuse(waiting, answer);
-      else this.#answer(waiting, answer);
+      if (answer instanceof AppError) this.#line.refuse(waiting, answer);
+      else this.#line.answer(waiting, answer);
     }
     // More people may be confirmed than fitted into one batch.
     if (this.#roster?.behind) void this.settle().catch(() => undefined);
@@ -207,7 +184,7 @@ export class Desk {
     const { kind } = waiting.request;
     const refusal =
       (kind === "join" || kind === "checkIn") && !gate.clubActive ? new AppError("CLUB_NOT_ACTIVE") : null;
-    if (refusal) this.#refuse(waiting, refusal);
+    if (refusal) this.#line.refuse(waiting, refusal);
     return refusal === null;
   }
 
@@ -221,7 +198,7 @@ export class Desk {
       } catch (error) {
         if (!(error instanceof Conflict) || tries === TRIES) {
           this.#roster = null;
-          throw error instanceof Conflict ? this.#busy() : error;
+          throw error instanceof Conflict ? this.#line.busy() : error;
         }
         await this.#catchUp();
       }
@@ -284,22 +261,6 @@ export class Desk {
     roster.keep(roster.version + 1);
     roster.untidy = changes.journal.length > 0 || changes.notice !== null;
     await book.apply({ ...changes, _id: this.id, clubId, version: roster.version });
-  }
-
-  #answer(waiting: Waiting, standing: Standing | null): void {
-    this.#slots.served();
-    this.#settle(waiting, () => waiting.resolve(standing));
-  }
-
-  #refuse(waiting: Waiting, error: unknown): void {
-    this.#settle(waiting, () => waiting.reject(error));
-  }
-
-  #settle(waiting: Waiting, end: () => void): void {
-    if (waiting.settled) return;
-    waiting.settled = true;
-    clearTimeout(waiting.timer);
-    end();
   }
 }
 
