@@ -1,5 +1,9 @@
+/** What is left of a fast second after each one that was slower. */
+const FADING = 0.9;
+
 /** Spreads those who are refused for want of time over the seconds in which they can be served. */
 export class Slots {
+  readonly #least: number;
   /** How many are served in a second, by what was seen. */
   #rate: number;
   readonly #now: () => number;
@@ -8,8 +12,9 @@ export class Slots {
   #second = 0;
   #served = 0;
 
-  /** @param rate how many a second to begin with @param now milliseconds */
+  /** @param rate how many a second to begin with, and at least @param now milliseconds */
   constructor(rate: number, now: () => number = () => performance.now()) {
+    this.#least = rate;
     this.#rate = rate;
     this.#now = now;
   }
@@ -22,9 +27,10 @@ export class Slots {
   served(): void {
     const now = this.#now();
     if (now - this.#second >= 1_000) {
-      // A slow second is no measure: few asked, or many were refused. Who comes too early is refused again, which costs
-      // little; who comes too late has waited for nothing.
-      this.#rate = Math.max(this.#rate, (this.#served * 1_000) / (now - this.#second));
+      // A slow second is little of a measure: few asked, or many were refused. Who comes too early is refused again,
+      // which costs little; who comes too late has waited for nothing.
+      const pace = (this.#served * 1_000) / (now - this.#second);
+      this.#rate = Math.max(this.#least, pace, this.#rate * FADING);
       this.#second = now;
       this.#served = 0;
     }

@@ -86,7 +86,7 @@ export class Gateway {
   end(exchange: Exchange): void {
     this.overload.inFlight -= 1;
     exchange.over = true;
-    exchange.lane?.leave();
+    exchange.lane?.leave(exchange);
     this.#recorder.record(exchange);
   }
 

@@ -23,8 +23,9 @@ export class Lane {
     return true;
   }
 
-  leave(): void {
-    this.#slots.served();
+  leave({ user }: Exchange): void {
+    // Who has not signed in is sent away at once, which says nothing of the pace of the others.
+    if (user !== null) this.#slots.served();
     this.#inLine -= 1;
   }
 
