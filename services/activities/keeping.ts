@@ -64,18 +64,18 @@ export function keeping(): Mixin<KeepingMethods> {
         const messages = told.map((each) => ({ ...each, id: newId(), at: now, version, actor, requestId }));
         const status = change.status ?? activity.status;
         const unsettled = status !== "draft";
-        const after = { ...activity, ...change, version, updatedAt: now, unsettled };
-        const { _id, outbox: _outbox, pending: _pending, ...fields } = after;
-        const query: Query<ActivityDocument> = { _id, version: activity.version };
+        const written = { ...change, version, updatedAt: now, unsettled };
+        const query: Query<ActivityDocument> = { _id: activity._id, version: activity.version };
+        // No more than that: how far reminders are is written beside it, without a version.
         const update: Update<ActivityDocument> = {
-          $set: { ...fields, ...(messages.length > 0 && { pending: true }) },
+          $set: { ...written, ...(messages.length > 0 && { pending: true }) },
           ...(messages.length > 0 && { $push: { outbox: { $each: messages } } }),
         };
         const { matched } = await this.store.activities.updateOne(query, update);
         if (matched === 0) return null;
-        if (messages.length > 0) await this.passOn(_id).catch(() => undefined);
-        if (unsettled) await this.settle(_id).catch(() => undefined);
-        return after;
+        if (messages.length > 0) await this.passOn(activity._id).catch(() => undefined);
+        if (unsettled) await this.settle(activity._id).catch(() => undefined);
+        return { ...activity, ...written };
       },
       async passOn(this: Self, id: string): Promise<void> {
         const activity = await this.store.activities.findOne({ _id: id });
