@@ -19,7 +19,7 @@ export interface Relations {}
 /** Contracts by service name; filled by services/contracts.ts, so that lib need not know the services. */
 export interface Contracts {}
 
-type ResourceRule = {
+export type ResourceRule = {
   [K in keyof Relations]: { [P in K]: Relations[K] } & {
     /** The path parameter that names the resource; default `id`. */
     param?: string;
@@ -32,9 +32,11 @@ type ResourceRule = {
 
 /**
  * Who may call an action. `service`: only other services (no route; a gateway is refused). `gateway`: services
- * and gateways, for the plumbing of the gateway itself. A role: that global role.
+ * and gateways, for the plumbing of the gateway itself. A role: that global role; two: either of them.
  */
-export type Access = "any" | "user" | "service" | "gateway" | Exclude<Role, "student"> | ResourceRule;
+export type Access =
+  "any" | "user" | "service" | "gateway" | GivenRole | readonly [GivenRole, GivenRole] | ResourceRule;
+type GivenRole = Exclude<Role, "student">;
 
 export interface ActionContract {
   /** `METHOD /path/:param`; only these are published. */
@@ -75,6 +77,15 @@ export interface ActionContract {
   rush?: true;
   /** Media type of an answer that is not JSON. */
   produces?: string;
+  /**
+   * Params that people write (`a.b` and `list[].b` reach inside): what the word list blocks is refused before the
+   * handler runs, what it masks is masked. Every published action that takes such text names it (middlewares/moderate.ts).
+   */
+  moderate?: readonly string[];
+  /** What the word list holds waits for a moderator: `ctx.locals.held` says so. Without it such text is refused. */
+  holds?: true;
+  /** The body is too large to be parsed at the gateway: it reaches the handler as a stream (`ctx.stream`). */
+  body?: { type: string; /** Bytes. */ limit: number };
 }
 
 export type Actions = Record<string, ActionContract>;
@@ -136,6 +147,11 @@ export function pathParams(rest: string): string[] {
 export function routeOf(rest: string): { method: string; path: string } {
   const [method, path] = rest.split(" ");
   return { method: method as string, path: path as string };
+}
+
+/** Whether a rule is about what the caller is to a resource. */
+export function isResourceRule(access: Access): access is ResourceRule {
+  return typeof access === "object" && !Array.isArray(access);
 }
 
 /** Whether the action has no side effect, so that a retry repeats nothing. */

@@ -212,6 +212,30 @@ export const CATALOG = {
     ["Category in use", "Move the clubs of the category {slug} first."],
     ["分类使用中", "请先移走分类 {slug} 下的社团。"],
   ),
+  // Posts and files
+  POST_LOCKED: entry(
+    409,
+    ["The post is locked", "Its discussion is closed: nothing can be added to it."],
+    ["帖子已锁定", "该帖的讨论已关闭，不能再发表评论。"],
+  ),
+  NOT_PUBLISHED: entry(
+    409,
+    [
+      "Not published",
+      "It is held for a moderator or removed: nothing can be done with it until it is published.",
+    ],
+    ["尚未发布", "内容正在等待审核或已被移除，发布之后才能操作。"],
+  ),
+  FORBIDDEN_CONTENT: entry(
+    422,
+    ["Not allowed here", "The text has words that are not allowed here. Change it and send it again."],
+    ["含有违规内容", "文字中有不允许的内容，请修改后重试。"],
+  ),
+  FILE_NOT_READY: entry(
+    409,
+    ["The file is not there yet", "Upload it to the address that you were given, then complete it."],
+    ["文件尚未上传完成", "请先上传到所给的地址，再确认完成。"],
+  ),
   // Applications and reviews
   ALREADY_APPLIED: entry(
     409,
@@ -371,6 +395,15 @@ export const FIELD_CODES = {
   OPENS_AFTER_CLOSING: [
     "Must be before sign-up closes (`signUpClosesAt`, else the start).",
     "须早于报名截止时间（signUpClosesAt，未填则为开始时间）。",
+  ],
+  FORBIDDEN_CONTENT: ["Has words that are not allowed here; change them.", "含有不允许的内容，请修改。"],
+  TOO_COMPLEX: [
+    "Becomes too large when it is shown; use fewer links, quotes and lists.",
+    "显示出来过大，请减少链接、引用和列表。",
+  ],
+  NOT_A_TOP_COMMENT: [
+    "Is itself an answer; answer the comment above it, there are two levels.",
+    "该评论本身是回复；评论只有两级，请回复上一级评论。",
   ],
   INVALID: ["Is not valid here.", "此处无效。"],
 } as const satisfies Record<string, readonly [en: string, zh: string]>;

@@ -10,10 +10,10 @@ export class SettingsError extends Error {
   override name = "SettingsError";
 }
 
-export const SQL_DOMAINS = ["users", "clubs", "applications"] as const;
-export const DOCUMENT_DOMAINS = ["activities", "notifications"] as const;
+export const SQL_DOMAINS = ["users", "clubs", "applications", "files"] as const;
+export const DOCUMENT_DOMAINS = ["activities", "posts", "notifications"] as const;
 /** Those that tell others something, each with an outbox and a queue service. */
-export const TELLING_DOMAINS = [...SQL_DOMAINS, "activities"] as const;
+export const TELLING_DOMAINS = ["users", "clubs", "applications", "activities", "posts"] as const;
 export type SqlDomain = (typeof SQL_DOMAINS)[number];
 export type DocumentDomain = (typeof DOCUMENT_DOMAINS)[number];
 
@@ -160,12 +160,14 @@ export function readSettings(env: Env): Settings {
       users: url("USERS_DB_URL", ["mysql"]),
       clubs: url("CLUBS_DB_URL", ["mysql"]),
       applications: url("APPLICATIONS_DB_URL", ["mysql"]),
+      files: url("FILES_DB_URL", ["mysql"]),
     },
     clubsReadUrls: list("CLUBS_DB_READ_URLS").map(
       (each) => url("CLUBS_DB_READ_URLS", ["mysql"], each) as string,
     ),
     documentUrls: {
       activities: documents("ACTIVITIES_DB_URL"),
+      posts: documents("POSTS_DB_URL"),
       notifications: documents("NOTIFICATIONS_DB_URL"),
     },
     queueUrl: addresses("QUEUE_URL", ["nats", "tls", "amqp", "amqps"]),

@@ -3,8 +3,8 @@
  * that is in no contract does not load.
  */
 import type { ServiceSchema } from "moleculer";
-import type { Access, ActionContract, Relations, Role } from "../lib/declare.ts";
-import { isSafe, serviceOfKind } from "../lib/declare.ts";
+import type { ActionContract, Relations, ResourceRule, Role } from "../lib/declare.ts";
+import { isResourceRule, isSafe, serviceOfKind } from "../lib/declare.ts";
 import { AppError, invalid } from "../lib/errors.ts";
 import { isId } from "../lib/ids.ts";
 import type { Ctx } from "../lib/implement.ts";
@@ -18,7 +18,6 @@ import type { Middleware } from "./middleware.ts";
 const RECENT_SIGN_IN = 15 * 60_000;
 const GATEWAYS = new Set(["api", "admin-api"]);
 
-type ResourceRule = Exclude<Access, string>;
 interface Decision {
   verdict: "yes" | "forbidden" | "hidden" | "missing";
   grant: Record<string, unknown>;
@@ -58,11 +57,12 @@ async function admit(ctx: Ctx, contract: ActionContract, verifier: Verifier): Pr
   }
   await identify(ctx, verifier);
   if (rule === "any") return;
-  if (typeof rule === "object") return admitToResource(ctx, contract, rule);
+  if (isResourceRule(rule)) return admitToResource(ctx, contract, rule);
   if (!ctx.locals.user) throw new AppError("UNAUTHENTICATED");
   if (rule === "user") return;
-  if (!(await hasRole(ctx, [rule]))) throw new AppError("FORBIDDEN");
-  if (rule === "admin") await demandRecentSignIn(ctx);
+  const has = await rolesAmong(ctx, [rule].flat() as Role[]);
+  if (has.length === 0) throw new AppError("FORBIDDEN");
+  if (has.every((role) => role === "admin")) await demandRecentSignIn(ctx);
 }
 
 /** A gateway as the caller: by its service on this node, by its node's name from another. */
@@ -97,15 +97,13 @@ async function admitToResource(ctx: Ctx, contract: ActionContract, rule: Resourc
   const decision = await ask(ctx, kind, { id, relation, user: ctx.locals.user, write: !isSafe(contract) });
   ctx.locals.grant = decision.grant;
   if (decision.verdict === "yes") return;
-  if (
-    decision.verdict !== "missing" &&
-    rule.or &&
-    ctx.locals.user &&
-    (await hasRole(ctx, [rule.or].flat()))
-  ) {
-    ctx.locals.grant = { ...decision.grant, byRole: true };
-    if (!isSafe(contract)) await demandRecentSignIn(ctx);
-    return;
+  if (decision.verdict !== "missing" && rule.or && ctx.locals.user) {
+    const has = await rolesAmong(ctx, [rule.or].flat());
+    if (has.length > 0) {
+      ctx.locals.grant = { ...decision.grant, byRole: true };
+      if (!isSafe(contract) && has.every((role) => role === "admin")) await demandRecentSignIn(ctx);
+      return;
+    }
   }
   throw new AppError(decision.verdict === "forbidden" ? "FORBIDDEN" : "NOT_FOUND");
 }
@@ -119,9 +117,10 @@ function ask(
   return ctx.call(`${serviceOfKind(kind)}.allows` as "clubs.allows", question) as Promise<Decision>;
 }
 
-async function hasRole(ctx: Ctx, roles: Role[]): Promise<boolean> {
-  const own = await ctx.call("users.rolesOf", { id: ctx.locals.user as string });
-  return roles.some((role) => own.includes(role));
+/** Those of the roles that the caller has. */
+async function rolesAmong(ctx: Ctx, roles: Role[]): Promise<Role[]> {
+  const own: Role[] = await ctx.call("users.rolesOf", { id: ctx.locals.user as string });
+  return roles.filter((role) => own.includes(role));
 }
 
 async function demandRecentSignIn(ctx: Ctx): Promise<void> {

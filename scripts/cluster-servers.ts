@@ -65,7 +65,9 @@ ${natsUsers(passwords, namespace, talkOf())}`;
     CLUBS_DB_READ_URLS: clubs.replace(/:\d+\//, `:${replica.port}/`),
     APPLICATIONS_DB_URL: await database("applications"),
     REDIS_URL: cache.url,
+    FILES_DB_URL: await database("files"),
     ACTIVITIES_DB_URL: `${documents.url}/activities`,
+    POSTS_DB_URL: `${documents.url}/posts`,
     NOTIFICATIONS_DB_URL: `${documents.url}/notifications`,
     ELASTICSEARCH_URL: index.url,
   };

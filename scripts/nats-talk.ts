@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { ActionContract } from "../lib/declare.ts";
-import { serviceOfKind } from "../lib/declare.ts";
+import { isResourceRule, serviceOfKind } from "../lib/declare.ts";
 import type { Talk } from "../lib/nats-permissions.ts";
 import { SQL_DOMAINS, TELLING_DOMAINS } from "../lib/settings.ts";
 import { DOMAINS } from "../moleculer.config.ts";
@@ -91,8 +91,8 @@ function actionsOf(domain: string, owner: Map<string, string>): ActionContract[]
 /** What authorization asks before an action runs. */
 function askedBy({ access, rest }: ActionContract): string[] {
   const keys = rest || access !== "service" ? ["auth.keys"] : [];
-  if (typeof access === "string")
-    return ["any", "user", "service", "gateway"].includes(access) ? keys : [...keys, "users.rolesOf"];
+  if (access === "any" || access === "user" || access === "service" || access === "gateway") return keys;
+  if (!isResourceRule(access)) return [...keys, "users.rolesOf"];
   const kinds = Object.keys(access).filter((key) => !["param", "or", "anonymous"].includes(key));
   return [
     ...keys,

@@ -20,6 +20,7 @@ const QUEUES = {
   clubs: "clubsQueue",
   applications: "applicationsQueue",
   activities: "activitiesQueue",
+  posts: "postsQueue",
 } as const;
 
 function queueOf(domain: string | undefined): (typeof QUEUES)[keyof typeof QUEUES] {

@@ -12,8 +12,12 @@ import {
 } from "./applications/applications.contract.ts";
 import { clubMessages, clubs } from "./clubs/clubs.contract.ts";
 import { favorites, members } from "./clubs/members.contract.ts";
+import { files } from "./files/files.contract.ts";
 import { mail, notifications } from "./notifications/notifications.contract.ts";
-import { activitiesQueue, applicationsQueue, clubsQueue, usersQueue } from "./queues.contract.ts";
+import { comments } from "./posts/comments.contract.ts";
+import { moderation, moderationMessages } from "./posts/moderation.contract.ts";
+import { postMessages, posts } from "./posts/posts.contract.ts";
+import { activitiesQueue, applicationsQueue, clubsQueue, postsQueue, usersQueue } from "./queues.contract.ts";
 import { search } from "./search/search.contract.ts";
 import { auth, sessions } from "./users/auth.contract.ts";
 import { userMessages, users } from "./users/users.contract.ts";
@@ -38,6 +42,11 @@ const byName = {
   calendar,
   reminders,
   activitiesQueue,
+  posts,
+  comments,
+  moderation,
+  postsQueue,
+  files,
 };
 
 declare module "../lib/declare.ts" {
@@ -61,6 +70,11 @@ declare module "../lib/declare.ts" {
     calendar: typeof calendar;
     reminders: typeof reminders;
     activitiesQueue: typeof activitiesQueue;
+    posts: typeof posts;
+    comments: typeof comments;
+    moderation: typeof moderation;
+    postsQueue: typeof postsQueue;
+    files: typeof files;
   }
 }
 
@@ -80,4 +94,6 @@ export const messages = {
   ...applicationMessages,
   ...reviewMessages,
   ...activityMessages,
+  ...postMessages,
+  ...moderationMessages,
 };

@@ -6,3 +6,4 @@ export const usersQueue = declare("usersQueue", queueActions);
 export const clubsQueue = declare("clubsQueue", queueActions);
 export const applicationsQueue = declare("applicationsQueue", queueActions);
 export const activitiesQueue = declare("activitiesQueue", queueActions);
+export const postsQueue = declare("postsQueue", queueActions);

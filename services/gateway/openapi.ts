@@ -2,7 +2,7 @@
 import type { TSchema } from "typebox";
 import { createRequire } from "node:module";
 import type { ActionContract } from "../../lib/declare.ts";
-import { pathParams, propertiesOf, routeOf, statusOf } from "../../lib/declare.ts";
+import { isResourceRule, pathParams, propertiesOf, routeOf, statusOf } from "../../lib/declare.ts";
 import type { Runtime } from "../../mixins/runtime.ts";
 import { MAX_BODY } from "./body.ts";
 import { COMPONENTS } from "./openapi-components.ts";
@@ -159,7 +159,7 @@ function problemsOf(contract: ActionContract): Json {
 
 function securityOf({ access }: ActionContract): Json[] {
   if (access === "any") return [{}, { bearer: [] }];
-  return typeof access === "object" && access.anonymous ? [{}, { bearer: [] }] : [{ bearer: [] }];
+  return isResourceRule(access) && access.anonymous ? [{}, { bearer: [] }] : [{ bearer: [] }];
 }
 
 function descriptionOf({ access, authLimit, priority = "normal", secret }: ActionContract): string {
@@ -176,7 +176,12 @@ function descriptionOf({ access, authLimit, priority = "normal", secret }: Actio
 
 function whoOf(access: ActionContract["access"]): string {
   if (access === "any") return "anyone";
-  if (typeof access === "string") return access === "user" ? "whoever is signed in" : `the role ${access}`;
+  if (access === "user") return "whoever is signed in";
+  if (!isResourceRule(access))
+    return [access]
+      .flat()
+      .map((role) => `the role ${role}`)
+      .join(" or ");
   const { param: _param, or, anonymous, ...rule } = access;
   const relation = Object.entries(rule).map(([kind, name]) => `${name} of the ${kind}`);
   const roles = [or ?? []].flat().map((role) => `the role ${role}`);

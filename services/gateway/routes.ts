@@ -1,7 +1,7 @@
 /** The routes of the contracts in one radix tree of paths; a path's methods are looked up at its leaf. */
 import findMyWay from "find-my-way";
 import type { ActionContract } from "../../lib/declare.ts";
-import { routeOf, statusOf } from "../../lib/declare.ts";
+import { isResourceRule, routeOf, statusOf } from "../../lib/declare.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { Runtime } from "../../mixins/runtime.ts";
 import type { Exchange } from "./exchange.ts";
@@ -116,7 +116,7 @@ function operationOf(action: string, contract: ActionContract, labels: Set<strin
     action,
     contract,
     status: statusOf(contract),
-    needsUser: access !== "any" && !(typeof access === "object" && access.anonymous),
+    needsUser: access !== "any" && !(isResourceRule(access) && access.anonymous),
     priority: contract.priority ?? "normal",
     lane: contract.rush ? new Lane() : null,
     form: formOf(contract),

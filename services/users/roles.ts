@@ -1,6 +1,7 @@
 /** Global roles. Those of who is suspended are kept but count for nothing. */
 import type { Statements, Tx } from "../../lib/database.ts";
 import type { ActionContract } from "../../lib/declare.ts";
+import { isResourceRule } from "../../lib/declare.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { Runtime } from "../../mixins/runtime.ts";
 import type { Role } from "./accounts.ts";
@@ -84,6 +85,9 @@ export function permissionsOf(contracts: Runtime["contracts"]): { role: Role; pe
 
 /** Whoever is signed in is a student; who may do what in a club is a matter of the club. */
 function opens({ access }: ActionContract, role: Role): boolean {
-  if (typeof access === "object") return role === "student" || [access.or ?? []].flat().includes(role);
-  return access === role || (role === "student" && (access === "user" || access === "any"));
+  if (isResourceRule(access)) return role === "student" || [access.or ?? []].flat().includes(role);
+  return (
+    [access].flat().some((each) => each === role) ||
+    (role === "student" && (access === "user" || access === "any"))
+  );
 }

@@ -59,7 +59,7 @@ export async function startCluster(domains: string[], env: Record<string, string
     startMongodb(),
   ]);
   const urls = await Promise.all(
-    ["users", "clubs", "applications"].map(
+    ["users", "clubs", "applications", "files"].map(
       async (name) => [`${name.toUpperCase()}_DB_URL`, await mariadb.database(name)] as const,
     ),
   );
@@ -69,6 +69,7 @@ export async function startCluster(domains: string[], env: Record<string, string
     NODE_EXTRA_CA_CERTS: path.join(folder, "authority.pem"),
     REDIS_URL: redis.url,
     ACTIVITIES_DB_URL: `${mongodb.url}/activities`,
+    POSTS_DB_URL: `${mongodb.url}/posts`,
     NOTIFICATIONS_DB_URL: `${mongodb.url}/notifications`,
     ...Object.fromEntries(urls),
     ALLOW_EMBEDDED: "1",

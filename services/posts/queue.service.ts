@@ -1,0 +1,4 @@
+import { documentQueueService } from "../../mixins/queue.ts";
+import { postsQueue } from "../queues.contract.ts";
+
+export default documentQueueService("posts", postsQueue);
