@@ -207,7 +207,7 @@ async function passedOn<D extends Content>(
   await service.outbox.tell(content.outbox.map((told) => envelopeOf(type, id, told)));
   service.relay.nudge();
   await collection.updateOne(
-    { _id: id, version: content.version } as Query<D>,
+    { _id: id, version: content.version },
     { $set: { outbox: [], pending: false } } as unknown as Update<D>,
   );
 }
