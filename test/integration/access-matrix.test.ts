@@ -3,7 +3,7 @@
  * in its form: whoever is let through gets 422 and nothing changes; everybody else gets the refusal of the rule.
  */
 import type { ActionContract } from "../../lib/declare.ts";
-import { routeOf } from "../../lib/declare.ts";
+import { isResourceRule, routeOf } from "../../lib/declare.ts";
 import { actionContracts } from "../../services/contracts.ts";
 import { startFederation } from "../support/federation.ts";
 import type { Federation } from "../support/federation.ts";
@@ -25,12 +25,15 @@ type Verdict = "let through" | 401 | 403 | 404;
 /** From least to most; each of the latter includes the former. */
 const CLUB_ROLES = ["visible", "member", "officer", "president"];
 
-/** What the rule says about a role, in an active club, on an application of the applicant to it and a published activity. */
+/**
+ * What the rule says about a role, in an active club, on an application of the applicant to it, a published activity, a
+ * post and a comment of the member, and a file that the member has yet to upload.
+ */
 function expected(access: ActionContract["access"], role: Role): Verdict {
   if (access === "any") return "let through";
-  if (typeof access === "string") {
+  if (!isResourceRule(access)) {
     if (role === "anonymous") return 401;
-    return access === "user" || access === role ? "let through" : 403;
+    return access === "user" || [access].flat().some((each) => each === role) ? "let through" : 403;
   }
   if (role === "anonymous") return "anonymous" in access && access.anonymous ? "let through" : 401;
   if ("club" in access && access.club) {
@@ -51,6 +54,14 @@ function expected(access: ActionContract["access"], role: Role): Verdict {
     const officers = ["officer", "president"];
     return access.activity === "visible" || officers.includes(role) ? "let through" : 403;
   }
+  const byRole = [access.or].flat().some((each) => each === role);
+  if (("post" in access && access.post) || ("comment" in access && access.comment)) {
+    const relation = "post" in access ? access.post : access.comment;
+    const officers = ["officer", "president"];
+    const has = { visible: [role], author: ["member"], officer: officers }[relation as string] as string[];
+    return has.includes(role) || byRole ? "let through" : 403;
+  }
+  if ("file" in access && access.file) return role === "member" || byRole ? "let through" : 404;
   throw new Error(`The matrix does not know the rule ${JSON.stringify(access)}: teach it.`);
 }
 
@@ -61,6 +72,9 @@ const tokens = new Map<Role, string | undefined>([["anonymous", undefined]]);
 let club: string;
 let application: string;
 let activity: string;
+let post: string;
+let comment: string;
+let file: string;
 
 beforeAll(async () => {
   federation = await startFederation();
@@ -93,6 +107,15 @@ beforeAll(async () => {
   );
   application = applied.application.id;
   activity = await publishActivity(of("officer").token);
+  const { token } = of("member");
+  const made = async (path: string, body: object): Promise<string> =>
+    (await federation.ok<{ id: string }>("POST", path, { token, body })).id;
+  post = await made("/posts", { clubId: club, title: "Paper boats", body: "They float." });
+  comment = await made(`/posts/${post}/comments`, { body: "They do." });
+  const announced = { name: "boat.png", contentType: "image/png", size: 100, purpose: "post" };
+  ({
+    file: { id: file },
+  } = await federation.ok<{ file: { id: string } }>("POST", "/files", { token, body: announced }));
 }, 60_000);
 
 afterAll(async () => federation?.stop());
@@ -108,8 +131,9 @@ async function publishActivity(token: string): Promise<string> {
 /** The request that is allowed or not, but wrong in its form. */
 function requestOf(rest: string, action: ActionContract): { method: string; path: string; body?: object } {
   const { method, path } = routeOf(rest);
-  const on = (kind: string) => typeof action.access === "object" && kind in action.access;
-  const subject = on("application") ? application : on("activity") ? activity : club;
+  const subjects = { application, activity, post, comment, file };
+  const [, subject = club] =
+    Object.entries(subjects).find(([kind]) => isResourceRule(action.access) && kind in action.access) ?? [];
   const filled = path.replace(/:(\w+)/g, (_, name: string) => (name === "id" ? subject : club));
   if (method === "GET" || method === "DELETE") return { method, path: `${filled}?nonsense=1` };
   return { method, path: filled, body: { nonsense: 1 } };

@@ -18,10 +18,18 @@ const talk = talkOf();
 
 test("calls are those of the code", () => {
   const calls = Object.fromEntries([...talk.calls].map(([domain, to]) => [domain, [...to].toSorted()]));
-  expect(calls["gateway"]).toEqual(["activities", "applications", "clubs", "notifications", "users"]);
+  expect(calls["gateway"]).toEqual([
+    "activities",
+    "applications",
+    "clubs",
+    "files",
+    "notifications",
+    "posts",
+    "users",
+  ]);
   // One node of it asks another that owns a roster.
   expect(calls["activities"]).toContain("activities");
-  expect(calls["search"]).toEqual(["clubs", "users"]);
+  expect(calls["search"]).toEqual(["clubs", "posts", "users"]);
   expect(calls["clubs"]).toContain("search");
   expect(calls["applications"]).not.toContain("search");
 });
