@@ -21,14 +21,17 @@ export interface Report {
   goals: Goal[];
   /** What could not be measured, and why. */
   left: string[];
+  /** What was measured beside the goals. */
+  notes?: string[];
 }
 
-export function markdown({ title, how, tables, goals, left }: Report): string {
+export function markdown({ title, how, tables, goals, left, notes = [] }: Report): string {
   const parts = [
     `## ${title}`,
     `Node ${process.version}, ${cpus()[0]?.model ?? "unknown CPU"}; ${how}. CPU microseconds each, user and system: median (lowest–highest round).`,
     ...tables.map(({ title: heading, results }) => `### ${heading}\n\n${table(results)}`),
     `### Goals\n\n${goalTable(goals)}`,
+    ...notes,
     ...left.map((each) => `Not measured: ${each}`),
   ];
   return parts.join("\n\n");
@@ -72,7 +75,7 @@ function lines(head: string[], rows: string[][]): string {
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-export function json({ title, how, tables, goals, left }: Report): string {
+export function json({ title, how, tables, goals, left, notes }: Report): string {
   const results = tables.flatMap(({ results }) =>
     results.map(({ name, rounds, shares }) => ({
       name,
@@ -95,5 +98,6 @@ export function json({ title, how, tables, goals, left }: Report): string {
     results,
     goals: judged,
     left,
+    notes,
   });
 }
