@@ -20,14 +20,8 @@ const LINK: Transformer = (tagName, { href = "", title = "" }) => ({
   tagName,
   attribs: leads(href) ? { href, ...(title !== "" && { title }), rel: "nofollow ugc noopener" } : {},
 });
-const LIST: Transformer = (tagName, { start = "" }) => ({
-  tagName,
-  attribs: /^\d{1,9}$/.test(start) ? { start } : {},
-});
-const CELL: Transformer = (tagName, { style = "" }) => {
-  const align = ALIGNED.exec(style)?.[1];
-  return { tagName, attribs: align === undefined ? {} : { align } };
-};
+const LIST: Transformer = (tagName, { start = "" }) => kept(tagName, "start", /^\d{1,9}$/.exec(start)?.[0]);
+const CELL: Transformer = (tagName, { style = "" }) => kept(tagName, "align", ALIGNED.exec(style)?.[1]);
 
 /** What is left of HTML, whatever it was. */
 const ALLOWED: sanitizeHtml.IOptions = {
@@ -85,6 +79,10 @@ export function sanitize(html: string): string {
 /** To a page, an address for mail, or a file of our own. */
 function leads(address: string): boolean {
   return ADDRESS.test(address) || OWN_FILE.test(address);
+}
+
+function kept(tagName: string, name: string, value: string | undefined): sanitizeHtml.Tag {
+  return { tagName, attribs: value === undefined ? {} : { [name]: value } };
 }
 
 /** Characters of the HTML at least. A reference writes its address and title wherever its name stands. */
