@@ -236,6 +236,57 @@ export const CATALOG = {
     ["The file is not there yet", "Upload it to the address that you were given, then complete it."],
     ["文件尚未上传完成", "请先上传到所给的地址，再确认完成。"],
   ),
+  TOO_MANY_UPLOADS: entry(
+    409,
+    [
+      "Too many unfinished uploads",
+      "Complete or delete some of your {limit} files that are not uploaded yet.",
+    ],
+    ["未完成的上传过多", "您有 {limit} 个文件尚未上传完成，请先完成或删除其中一些。"],
+  ),
+  FILE_SPACE_FULL: entry(
+    409,
+    ["Your space is full", "Your files have all the space that one person gets. Delete some."],
+    ["存储空间已满", "您的文件已占满个人空间，请删除一些。"],
+  ),
+  UPLOAD_MISSING: entry(
+    422,
+    ["Nothing was uploaded", "Upload the file to the address that you were given, then complete it."],
+    ["尚未上传文件", "请先将文件上传到所给的地址，再确认完成。"],
+  ),
+  WRONG_FILE: entry(
+    422,
+    [
+      "Not the file that was announced",
+      "What was uploaded is of another size or type, or is broken. It was deleted: upload the right one.",
+    ],
+    ["文件与登记不符", "上传内容的大小或类型与登记不符，或已损坏，现已删除，请重新上传。"],
+  ),
+  PICTURE_TOO_LARGE: entry(
+    422,
+    ["The picture is too large", "It has too many pixels or frames and was deleted: upload a smaller one."],
+    ["图片过大", "图片像素或帧数过多，现已删除，请上传较小的图片。"],
+  ),
+  LINK_NOT_VALID: entry(
+    403,
+    ["The address is not valid", "It has expired or was changed. Ask for a new one."],
+    ["地址无效", "地址已过期或被改动，请重新获取。"],
+  ),
+  WRONG_SIZE: entry(
+    400,
+    ["Another size than announced", "The body must have exactly {limit} bytes."],
+    ["大小与登记不符", "请求体须恰为 {limit} 字节。"],
+  ),
+  UPLOAD_TOO_SLOW: entry(
+    408,
+    ["The upload took too long", "It was not whole in time. Try again over a faster connection."],
+    ["上传超时", "上传未能及时完成，请换用更快的网络重试。"],
+  ),
+  RANGE_NOT_SATISFIABLE: entry(
+    416,
+    ["No such part", "The Range header asks for bytes that are not there."],
+    ["请求范围无效", "Range 头请求的字节不存在。"],
+  ),
   // Applications and reviews
   ALREADY_APPLIED: entry(
     409,

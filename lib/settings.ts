@@ -43,6 +43,8 @@ export interface Settings {
   s3Url: string | null;
   /** Where browsers fetch stored files, when that is another address than S3's own: a CDN. */
   s3PublicUrl: string | null;
+  /** Where files are without an S3 server; several nodes of one machine may share it. */
+  filesDir: string;
   mailUrl: string | null;
   publicUrl: string | null;
   tracingUrl: string | null;
@@ -174,6 +176,7 @@ export function readSettings(env: Env): Settings {
     elasticsearchUrl: url("ELASTICSEARCH_URL", ["http", "https"]),
     s3Url: url("S3_URL", ["http", "https"]),
     s3PublicUrl: url("S3_PUBLIC_URL", ["http", "https"])?.replace(/\/+$/, "") ?? null,
+    filesDir: path.resolve(get("FILES_DIR") ?? path.join(get("DATA_DIR") ?? "./data", "files")),
     mailUrl: url("MAIL_URL", ["smtp", "smtps"]),
     publicUrl: url("PUBLIC_URL", ["http", "https"])?.replace(/\/+$/, "") ?? null,
     tracingUrl: url("TRACING_URL", ["http", "https"]),
@@ -207,6 +210,7 @@ export function checkNode(settings: Settings, domains: string[]): void {
     if (domains.includes(domain) && !settings.documentUrls[domain])
       missing.push(`${domain.toUpperCase()}_DB_URL`);
   if (domains.includes("search") && !settings.elasticsearchUrl) missing.push("ELASTICSEARCH_URL");
+  if (domains.includes("files") && !settings.s3Url) missing.push("S3_URL");
   if (missing.length > 0)
     throw new SettingsError(
       `NATS_URL is set, but what would be private to this process is not on a server: set ${missing.join(", ")}, or ALLOW_EMBEDDED=1 for a trial on one machine.`,

@@ -1,15 +1,18 @@
 /** Objects as files of a folder: `objects/<key>`, and what they are in `info/<key>`. */
 import { createReadStream, createWriteStream } from "node:fs";
-import { link, mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
+import { link, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { newId } from "../ids.ts";
+import { count } from "./count.ts";
 import { checkKey } from "./index.ts";
 import type { ObjectInfo, SignedRequest, Storage, StoredObject } from "./index.ts";
 import { signLink } from "./links.ts";
 
 const PAGE = 1_000;
+/** Milliseconds after which nobody writes on at what is still not whole: another process may be at work here. */
+const BROKEN_OFF = 3_600_000;
 
 /** @param folder made when it is not there */
 export async function openFolder(
@@ -34,28 +37,48 @@ export class FolderStorage implements Storage {
     this.#links = links;
   }
 
-  /** What a crash has left half written goes. */
   async prepare(): Promise<void> {
-    await rm(this.#incoming, { recursive: true, force: true });
     for (const each of [this.#objects, this.#info, this.#incoming])
       await mkdir(each, { recursive: true, mode: 0o700 });
+    await this.tidy();
   }
 
-  async put(key: string, body: Readable | Buffer, { size, contentType }: ObjectInfo): Promise<boolean> {
-    const [object, info] = [this.#place(this.#objects, key), this.#place(this.#info, key)];
+  async tidy(): Promise<void> {
+    for (const name of await readdir(this.#incoming)) {
+      const file = path.join(this.#incoming, name);
+      const found = await stat(file).catch(missing);
+      if (found && found.mtimeMs < Date.now() - BROKEN_OFF) await rm(file, { force: true });
+    }
+  }
+
+  async put(key: string, body: Readable | Buffer, info: ObjectInfo): Promise<boolean> {
     if (await this.head(key)) return false;
+    return this.#write(key, body, info, linkNew);
+  }
+
+  /** As `put`, but takes the place of what is there: a client that sends its upload again means the later one. */
+  async replace(key: string, body: Readable, info: ObjectInfo, signal: AbortSignal): Promise<void> {
+    await this.#write(key, body, info, replaced, signal);
+  }
+
+  async #write(
+    key: string,
+    body: Readable | Buffer,
+    { size, contentType }: ObjectInfo,
+    name: (from: string, to: string) => Promise<boolean>,
+    signal?: AbortSignal,
+  ): Promise<boolean> {
+    const [object, info] = [this.#place(this.#objects, key), this.#place(this.#info, key)];
     const incoming = path.join(this.#incoming, newId());
     try {
-      await writeDown(incoming, body);
-      const got = (await stat(incoming)).size;
-      if (got !== size) throw new TypeError(`It was to have ${size} bytes and has ${got}.`);
+      await writeDown(incoming, count(Buffer.isBuffer(body) ? Readable.from([body]) : body, size), signal);
       await mkdir(path.dirname(info), { recursive: true });
       await mkdir(path.dirname(object), { recursive: true });
       const told = `${incoming}.info`;
-      await writeDown(told, Buffer.from(JSON.stringify({ contentType })));
-      await linkNew(told, info);
+      await writeDown(told, Readable.from([Buffer.from(JSON.stringify({ contentType }))]));
+      await name(told, info);
       // From here on it is there: a link does not replace what another has put meanwhile.
-      const created = await linkNew(incoming, object);
+      const created = await name(incoming, object);
       await syncFolder(path.dirname(object));
       return created;
     } finally {
@@ -85,11 +108,16 @@ export class FolderStorage implements Storage {
   async delete(key: string): Promise<void> {
     await rm(this.#place(this.#objects, key), { force: true });
     await rm(this.#place(this.#info, key), { force: true });
+    // A folder in which one file's objects are goes with the last of them; that of many stays.
+    if (key.split("/").length < 3) return;
+    for (const root of [this.#objects, this.#info])
+      await rmdir(path.dirname(this.#place(root, key))).catch(() => undefined);
   }
 
   async list(prefix: string, after = ""): Promise<string[]> {
-    const entries = await readdir(this.#objects, { recursive: true, withFileTypes: true });
-    return entries
+    const under = path.join(this.#objects, ...prefix.split("/").slice(0, -1));
+    const entries = await readdir(under, { recursive: true, withFileTypes: true }).catch(missing);
+    return (entries ?? [])
       .filter((entry) => entry.isFile())
       .map((entry) => path.relative(this.#objects, path.join(entry.parentPath, entry.name)))
       .map((each) => each.split(path.sep).join("/"))
@@ -105,10 +133,15 @@ export class FolderStorage implements Storage {
     return { method: "PUT", url, headers: { "content-type": contentType, "content-length": String(size) } };
   }
 
-  async signDownload(key: string, seconds: number, fileName?: string): Promise<SignedRequest> {
+  async signDownload(key: string, seconds: number, fileName?: string, shown = false): Promise<SignedRequest> {
     checkKey(key);
-    const url = signLink(this.#links, { method: "GET", key, ...(fileName && { fileName }) }, seconds);
+    const named = { ...(fileName && { fileName }), ...(shown && { shown }) };
+    const url = signLink(this.#links, { method: "GET", key, ...named }, seconds);
     return { method: "GET", url, headers: {} };
+  }
+
+  publicUrl(): null {
+    return null;
   }
 
   close(): void {}
@@ -119,11 +152,8 @@ export class FolderStorage implements Storage {
   }
 }
 
-async function writeDown(file: string, body: Readable | Buffer): Promise<void> {
-  await pipeline(
-    Buffer.isBuffer(body) ? Readable.from([body]) : body,
-    createWriteStream(file, { mode: 0o600 }),
-  );
+async function writeDown(file: string, body: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<void> {
+  await pipeline(body, createWriteStream(file, { mode: 0o600 }), { signal });
   const handle = await open(file, "r");
   try {
     await handle.sync();
@@ -142,7 +172,7 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 /** A second name for a file, unless there is one of that name. */
-async function linkNew(from: string, to: string): Promise<boolean> {
+export async function linkNew(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);
     return true;
@@ -150,6 +180,11 @@ async function linkNew(from: string, to: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw error;
   }
+}
+
+async function replaced(from: string, to: string): Promise<true> {
+  await rename(from, to);
+  return true;
 }
 
 function missing(error: unknown): null {

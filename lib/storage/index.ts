@@ -38,8 +38,16 @@ export interface Storage {
   list(prefix: string, after?: string): Promise<string[]>;
   /** For a client that uploads exactly this. @param seconds until it is no longer good */
   signUpload(key: string, info: ObjectInfo, seconds: number): Promise<SignedRequest>;
-  /** For whoever may fetch it. @param fileName what a browser calls it; without, it is shown */
-  signDownload(key: string, seconds: number, fileName?: string): Promise<SignedRequest>;
+  /**
+   * For whoever may fetch it.
+   * @param fileName what a browser calls it when it saves it; without, it is shown
+   * @param shown it is shown although it has a name
+   */
+  signDownload(key: string, seconds: number, fileName?: string, shown?: boolean): Promise<SignedRequest>;
+  /** Where everybody may fetch it without a signature: behind a CDN; null where there is none. */
+  publicUrl(key: string): string | null;
+  /** Deletes what broken-off uploads have left. */
+  tidy(): Promise<void>;
   close(): void;
 }
 
@@ -59,6 +67,16 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   // Loaded only where it is used: the client is large.
   if (options.s3Url) return (await import("./s3.ts")).openS3(options.s3Url, options.s3PublicUrl);
   return (await import("./folder.ts")).openFolder(options.folder, options.links);
+}
+
+/** How a browser treats an object (RFC 6266, RFC 5987): a name that is ASCII for old ones, and as it is. */
+export function disposition(fileName: string, shown: boolean): string {
+  const plain = fileName.replace(/[^\x20-\x7e]|["\\%]/gu, "_");
+  const encoded = encodeURIComponent(fileName).replace(
+    /['()*]/g,
+    (each) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  return `${shown ? "inline" : "attachment"}; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }
 
 const KEY = /^(?!.*\/\/)(?:[A-Za-z0-9_-][A-Za-z0-9._-]*\/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$/;

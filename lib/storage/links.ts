@@ -8,6 +8,8 @@ export interface Link {
   size?: number;
   contentType?: string;
   fileName?: string;
+  /** It is shown, although it has a name. */
+  shown?: true;
 }
 
 /** `<base>/<token>`. @param seconds until it is no longer good */
@@ -22,6 +24,7 @@ export function readLink(secret: Buffer, token: string, now = Date.now()): Link 
   const [payload = "", signature = ""] = token.split(".");
   const [given, right] = [Buffer.from(signature), Buffer.from(mac(secret, payload))];
   if (given.length !== right.length || !timingSafeEqual(given, right)) return null;
+  // What is signed was written by signLink.
   const { until, ...link } = JSON.parse(Buffer.from(payload, "base64url").toString()) as Link & {
     until: number;
   };

@@ -10,7 +10,8 @@ import {
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { AppError } from "../errors.ts";
-import { checkKey } from "./index.ts";
+import { count } from "./count.ts";
+import { checkKey, disposition } from "./index.ts";
 import type { ObjectInfo, SignedRequest, Storage, StoredObject } from "./index.ts";
 
 /** Milliseconds. */
@@ -45,18 +46,22 @@ export function openS3(url: string, publicUrl: string | null): S3Storage {
       responseChecksumValidation: "WHEN_REQUIRED",
     });
   const own = client(`${protocol}//${host}`);
-  return new S3Storage(own, publicUrl ? client(new URL(publicUrl).origin) : own, pathname.slice(1));
+  const origin = publicUrl && new URL(publicUrl).origin;
+  return new S3Storage(own, origin ? { client: client(origin), origin } : null, pathname.slice(1));
 }
 
 export class S3Storage implements Storage {
   readonly #client: S3Client;
   /** Signs addresses for browsers. */
   readonly #public: S3Client;
+  readonly #origin: string | null;
   readonly #bucket: string;
 
-  constructor(client: S3Client, ofPublic: S3Client, bucket: string) {
+  /** @param ofPublic under which browsers reach the server, when that is another address */
+  constructor(client: S3Client, ofPublic: { client: S3Client; origin: string } | null, bucket: string) {
     this.#client = client;
-    this.#public = ofPublic;
+    this.#public = ofPublic?.client ?? client;
+    this.#origin = ofPublic?.origin ?? null;
     this.#bucket = bucket;
   }
 
@@ -67,7 +72,9 @@ export class S3Storage implements Storage {
     const broken = new AbortController();
     const counted = Buffer.isBuffer(body)
       ? body
-      : Readable.from(count(body, size)).once("error", (error) => broken.abort(error));
+      : Readable.from(count(body as AsyncIterable<Buffer>, size)).once("error", (error) =>
+          broken.abort(error),
+        );
     const command = new PutObjectCommand({
       ...this.#at(key),
       Body: counted,
@@ -142,17 +149,23 @@ export class S3Storage implements Storage {
     return { method: "PUT", url, headers: { "content-type": contentType, "content-length": String(size) } };
   }
 
-  async signDownload(key: string, seconds: number, fileName?: string): Promise<SignedRequest> {
+  async signDownload(key: string, seconds: number, fileName?: string, shown = false): Promise<SignedRequest> {
     checkKey(key);
     const command = new GetObjectCommand({
       ...this.#at(key),
-      ...(fileName && {
-        ResponseContentDisposition: `attachment; filename*=UTF-8''${encodeURIComponent(fileName)}`,
-      }),
+      ...(fileName && { ResponseContentDisposition: disposition(fileName, shown) }),
     });
     const url = await getSignedUrl(this.#public, command, { expiresIn: seconds });
     return { method: "GET", url, headers: {} };
   }
+
+  publicUrl(key: string): string | null {
+    checkKey(key);
+    return this.#origin && `${this.#origin}/${this.#bucket}/${key}`;
+  }
+
+  /** The server keeps nothing that is not whole. */
+  async tidy(): Promise<void> {}
 
   close(): void {
     this.#client.destroy();
@@ -162,17 +175,6 @@ export class S3Storage implements Storage {
   #at(key: string): { Bucket: string; Key: string } {
     return { Bucket: this.#bucket, Key: key };
   }
-}
-
-/** Fails a stream that is longer or shorter than said, so that the server never sees a whole object. */
-async function* count(body: Readable, size: number): AsyncGenerator<Buffer> {
-  let got = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    got += chunk.length;
-    if (got > size) break;
-    yield chunk;
-  }
-  if (got !== size) throw new TypeError(`It was to have ${size} bytes and has ${got > size ? "more" : got}.`);
 }
 
 function infoOf({

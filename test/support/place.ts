@@ -87,7 +87,10 @@ export async function startPlace(
   try {
     for (const service of services) broker.createService(service);
     await broker.start();
-    if (apart) gateway = await startGateway({ ...keyless, DATA_DIR: path.join(dataDir, "gateway") });
+    if (apart) {
+      const folders = { DATA_DIR: path.join(dataDir, "gateway"), FILES_DIR: settings.filesDir };
+      gateway = await startGateway({ ...keyless, ...folders });
+    }
   } catch (error) {
     await stop();
     throw error;

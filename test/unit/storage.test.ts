@@ -1,11 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import type { FolderStorage } from "../../lib/storage/folder.ts";
 import { openStorage } from "../../lib/storage/index.ts";
 import type { Storage } from "../../lib/storage/index.ts";
 import { readLink } from "../../lib/storage/links.ts";
+import { ownSecret, readSecret } from "../../lib/storage/secret.ts";
 import { storageSuite } from "../support/storage-suite.ts";
 
 const links = { base: "https://clubs.example.edu/stored", secret: randomBytes(32) };
@@ -29,10 +32,50 @@ describe("the folder", () => {
     feed();
     await expect(put).rejects.toThrow("the client has gone");
     expect(await storage.head("half/written")).toBeNull();
-    await writeFile(path.join(folder, "incoming", "left-by-a-crash"), "half");
-    await open();
+    const left = path.join(folder, "incoming", "left-by-a-crash");
+    await writeFile(left, "half");
+    await (await open()).tidy();
+    // Another process may still be writing it.
+    expect(await readdir(path.join(folder, "incoming"))).toEqual(["left-by-a-crash"]);
+    const [hour, now] = [3_600, Date.now() / 1_000];
+    await utimes(left, now - 2 * hour, now - 2 * hour);
+    await (await open()).tidy();
     expect(await readdir(path.join(folder, "incoming"))).toEqual([]);
   });
+
+  test("replaces where that is meant, and not by half", async () => {
+    const storage = (await open()) as FolderStorage;
+    const signal = new AbortController().signal;
+    const info = { size: 3, contentType: "text/plain" };
+    const body = (text: string) => Readable.from([Buffer.from(text)]);
+    await storage.replace("some/one", body("one"), info, signal);
+    await storage.replace("some/one", body("two"), info, signal);
+    await expect(storage.replace("some/one", body("three"), info, signal)).rejects.toThrow(TypeError);
+    const found = await storage.get("some/one");
+    expect(found && (await text(found.stream))).toBe("two");
+  });
+
+  test("keeps no empty folder of a file whose objects are gone", async () => {
+    const storage = await open();
+    for (const key of ["kept/a/1", "kept/a/2"])
+      await storage.put(key, Buffer.from("x"), { size: 1, contentType: "text/plain" });
+    await storage.delete("kept/a/1");
+    expect(await storage.list("kept/")).toEqual(["kept/a/2"]);
+    await storage.delete("kept/a/2");
+    expect(await readdir(path.join(folder, "objects", "kept"))).toEqual([]);
+  });
+});
+
+test("the secret of a folder is made once, for its owner alone", async () => {
+  const place = path.join(folder, "secrets");
+  expect(await readSecret(place)).toBeNull();
+  const [secret, ...others] = await Promise.all(Array.from({ length: 5 }, () => ownSecret(place)));
+  expect(others.every((each) => secret?.equals(each))).toBe(true);
+  expect(await readSecret(place)).toEqual(secret);
+  expect(secret).toHaveLength(32);
+  const names = await readdir(place);
+  expect(names).toHaveLength(1);
+  expect((await stat(path.join(place, names[0] as string))).mode & 0o777).toBe(0o600);
 });
 
 describe("signed addresses of the folder", () => {
