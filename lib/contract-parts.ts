@@ -32,3 +32,11 @@ export const exportUser = {
   access: "service",
   safe: true,
 } as const;
+
+/** Which files things show, by the things' ids; those that are not there are left out. */
+export const shownFiles = {
+  params: T.Object({ ids: T.Array(T.String(), { maxItems: 1000 }) }),
+  returns: T.Array(T.Object({ id: T.String(), fileIds: T.Array(T.String()) })),
+  access: "service",
+  safe: true,
+} as const;

@@ -1,6 +1,6 @@
 import { Type as T } from "typebox";
 import type { Static } from "typebox";
-import { allows } from "../../lib/contract-parts.ts";
+import { allows, shownFiles } from "../../lib/contract-parts.ts";
 import { AnyEnvelope, declare, declareMessages } from "../../lib/declare.ts";
 import { Id, List, Nullable, OneOf, Page, Text, Time, Version } from "../../lib/types.ts";
 
@@ -197,6 +197,7 @@ export const activities = declare("activities", {
     access: "service",
     safe: true,
   },
+  files: shownFiles,
   /** A dissolved club's coming activities are cancelled. */
   onClubDeleted: { params: AnyEnvelope, access: "service", consumes: ["clubs.deleted"] },
 });

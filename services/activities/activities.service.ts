@@ -4,6 +4,7 @@ import { pageOf, readCursor, writeCursor } from "../../lib/cursor.ts";
 import { AppError, invalid } from "../../lib/errors.ts";
 import { expectVersion, idFor, implement, userOf } from "../../lib/implement.ts";
 import type { Ctx, Mixin } from "../../lib/implement.ts";
+import { claimFiles } from "../../mixins/file-claims.ts";
 import { documents } from "../../mixins/documents.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
 import { activities } from "./activities.contract.ts";
@@ -118,6 +119,7 @@ export default implement(activities, {
         originalStart: fields.startsAt,
       } as ActivityDocument;
       demandSound(activity);
+      await claimOf(ctx, activity._id, [])(activity.fileIds);
       if (ctx.locals.grant["status"] !== "active") throw new AppError("CLUB_NOT_ACTIVE");
       const made = await this.store.activities.insertOne(activity);
       // A repeat whose first try was made but not answered finds its own.
@@ -127,7 +129,10 @@ export default implement(activities, {
       const { id: _id, ...written } = ctx.params;
       const fields = fieldsOf(written);
       const after = await this.edit(ctx, (activity, admit) =>
-        changed(activity, fields, admit, () => this.hasSignUps(activity)),
+        changed(activity, fields, admit, {
+          hasSignUps: () => this.hasSignUps(activity),
+          claim: claimOf(ctx, activity._id, activity.fileIds),
+        }),
       );
       return this.show(ctx, after);
     },
@@ -204,6 +209,15 @@ export default implement(activities, {
       );
       return found.map(({ _id: id, clubId, title, timezone }) => ({ id, clubId, title, timezone }));
     },
+    async files(ctx) {
+      const found = await this.store.activities.find(
+        { _id: { $in: ctx.params.ids } },
+        { projection: ["fileIds"] },
+      );
+      return found
+        .filter(({ fileIds }) => fileIds.length > 0)
+        .map(({ _id: id, fileIds }) => ({ id, fileIds }));
+    },
     async onClubDeleted(ctx) {
       const clubId = ctx.params.aggregate.id;
       const coming = await this.store.activities.find({ clubId, status: { $in: ["draft", "published"] } });
@@ -218,6 +232,18 @@ export default implement(activities, {
     this.every(SWEEP, () => this.takeUp());
   },
 });
+
+/** Claims files for an activity, but for those that it shows already. */
+function claimOf(ctx: Ctx, id: string, before: readonly string[]) {
+  return (after: readonly string[]): Promise<void> =>
+    claimFiles(ctx, {
+      subject: { type: "activity", id },
+      purpose: "activity",
+      before,
+      after,
+      field: (index) => `fileIds[${index}]`,
+    });
+}
 
 function fresh(
   id: string,

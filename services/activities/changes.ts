@@ -14,12 +14,19 @@ export interface Change {
 
 export const about = ({ clubId, title }: ActivityDocument) => ({ clubId, title });
 
+/** What a change asks of others. */
+interface Asked {
+  hasSignUps: () => Promise<boolean>;
+  /** Claims the files that it is to show. */
+  claim: (fileIds: readonly string[]) => Promise<void>;
+}
+
 /** What a PATCH makes of an activity. @throws 422, and 409 where people who are signed up would lose their occurrence */
 export async function changed(
   activity: ActivityDocument,
   fields: Partial<ActivityDocument>,
   admit: () => void,
-  hasSignUps: () => Promise<boolean>,
+  { hasSignUps, claim }: Asked,
 ): Promise<Change | null> {
   const draft = activity.status === "draft";
   const after = { ...activity, ...fields };
@@ -27,7 +34,10 @@ export async function changed(
   const differs = (...keys: (keyof ActivityDocument)[]) =>
     keys.some((key) => JSON.stringify(after[key]) !== JSON.stringify(activity[key]));
   const same = !differs(...(Object.keys(fields) as (keyof ActivityDocument)[]));
-  if (!same) demandSound(after);
+  if (!same) {
+    demandSound(after);
+    await claim(after.fileIds);
+  }
   admit();
   if (activity.status === "cancelled") throw new AppError("ACTIVITY_OVER");
   if (same) return null;

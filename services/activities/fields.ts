@@ -81,14 +81,12 @@ function recurrenceOf(
 
 /** @throws 422 that names what does not go together */
 export function demandSound(activity: ActivityDocument): void {
-  const { startsAt, endsAt, signUpOpensAt, signUpClosesAt, fileIds } = activity;
+  const { startsAt, endsAt, signUpOpensAt, signUpClosesAt } = activity;
   const errors: FieldError[] = [...checkSchedule(scheduleOf(activity))];
   if (signUpClosesAt !== null && signUpClosesAt > endsAt && endsAt > startsAt)
     errors.push({ field: "signUpClosesAt", code: "AFTER_END" });
   if (signUpOpensAt !== null && signUpOpensAt >= (signUpClosesAt ?? startsAt))
     errors.push({ field: "signUpOpensAt", code: "OPENS_AFTER_CLOSING" });
-  // Files cannot be uploaded yet.
-  fileIds.forEach((_id, i) => errors.push({ field: `fileIds[${i}]`, code: "INVALID_REFERENCE" }));
   if (errors.length > 0) throw new AppError("VALIDATION_FAILED", { errors });
 }
 

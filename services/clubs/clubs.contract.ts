@@ -1,6 +1,6 @@
 import { Type as T } from "typebox";
 import type { Static } from "typebox";
-import { allows, exportUser } from "../../lib/contract-parts.ts";
+import { allows, exportUser, shownFiles } from "../../lib/contract-parts.ts";
 import { AnyEnvelope, declare, declareMessages } from "../../lib/declare.ts";
 import { Id, List, Nullable, OneOf, Page, Text, Time, Version } from "../../lib/types.ts";
 
@@ -240,6 +240,8 @@ export const clubs = declare("clubs", {
     access: "service",
     safe: true,
   },
+  /** Logos of those that have one, whatever their status. */
+  files: shownFiles,
   /** All active clubs in pages by id, for a rebuild of the search index. */
   page: {
     params: T.Object({ after: Nullable(T.String()), limit: T.Integer({ minimum: 1, maximum: 100 }) }),

@@ -11,7 +11,7 @@ import { clubs } from "./clubs.contract.ts";
 import type { Club, ClubRecord } from "./clubs.contract.ts";
 import { createClub, foundClub } from "./creation.ts";
 import { acceptPresidency, checkSuccessor, dissolve, editClub, offerPresidency, setStatus } from "./edits.ts";
-import { checkCategory, checkFields } from "./fields.ts";
+import { checkCategory, checkFields, claimLogo } from "./fields.ts";
 import { findByName } from "./by-name.ts";
 import { searchClubs, suggestClubs } from "./finding.ts";
 import { listClubs } from "./listing.ts";
@@ -86,6 +86,7 @@ export default implement(clubs, {
         requestId: ctx.requestID ?? null,
         fields: ctx.params,
       };
+      await claimLogo(ctx, this.db.primary, club.id, ctx.params.logoFileId);
       // Not by `change`: the Idempotency-Key is closed when the saga has ended and not with the record.
       const found = () =>
         this.db.transaction((tx) =>
@@ -121,6 +122,7 @@ export default implement(clubs, {
     async update(ctx) {
       const { id, ...fields } = ctx.params;
       checkFields(fields);
+      await claimLogo(ctx, this.db.primary, id, fields.logoFileId);
       return this.change(ctx, async (tx) => {
         const club = await this.enterClub(tx, ctx, id, "president");
         await checkCategory(tx, fields.category);
@@ -201,6 +203,13 @@ export default implement(clubs, {
         { ids: ctx.params.ids },
       );
       return rows.map(toRecord);
+    },
+    async files(ctx) {
+      const rows = await this.db.primary.all<{ id: string; logo: string }>(
+        "SELECT id, logo_file_id AS logo FROM clubs WHERE id IN (:ids) AND logo_file_id IS NOT NULL",
+        { ids: ctx.params.ids },
+      );
+      return rows.map(({ id, logo }) => ({ id, fileIds: [logo] }));
     },
     async page(ctx) {
       const { after, limit } = ctx.params;

@@ -1,9 +1,11 @@
 /** The fields that people write into a club: what is checked beyond their form, and how they are stored. */
-import type { Row, Tx } from "../../lib/database.ts";
+import type { Row, Statements, Tx } from "../../lib/database.ts";
 import { isDuplicate } from "../../lib/database.ts";
 import type { Params } from "../../lib/declare.ts";
 import type { FieldError } from "../../lib/errors.ts";
 import { AppError, invalid } from "../../lib/errors.ts";
+import type { Ctx } from "../../lib/implement.ts";
+import { claimFiles } from "../../mixins/file-claims.ts";
 import { STAGES } from "./clubs.contract.ts";
 import { foldedKey, sortKey } from "./text.ts";
 
@@ -11,11 +13,30 @@ export type Fields = Omit<Params<"clubs.update">, "id">;
 type Questions = NonNullable<Fields["questions"]>;
 
 /** Refuses what the form of the fields alone cannot: throws a 422 that names each. */
-export function checkFields({ questions = [], logoFileId }: Fields): void {
+export function checkFields({ questions = [] }: Fields): void {
   const bad = questionErrors(questions);
-  // There are no files yet that a logo could be.
-  if (logoFileId) bad.push({ field: "logoFileId", code: "INVALID_REFERENCE" });
   if (bad.length > 0) throw invalid(...bad);
+}
+
+/** Claims a new logo, which is a picture of the caller's own. @throws 422, UNAVAILABLE */
+export async function claimLogo(
+  ctx: Ctx,
+  statements: Statements,
+  id: string,
+  logo?: string | null,
+): Promise<void> {
+  if (!logo) return;
+  const club = await statements.one<{ logo_file_id: string | null }>(
+    "SELECT logo_file_id FROM clubs WHERE id = :id",
+    { id },
+  );
+  await claimFiles(ctx, {
+    subject: { type: "club", id },
+    purpose: "logo",
+    before: [club?.logo_file_id ?? null],
+    after: [logo],
+    field: () => "logoFileId",
+  });
 }
 
 function questionErrors(questions: Questions): FieldError[] {

@@ -55,7 +55,7 @@ export const files = declare("files", {
     access: "user",
     secret: true,
     moderate: ["name"],
-    errors: ["FORBIDDEN_CONTENT"],
+    errors: ["FORBIDDEN_CONTENT", "TOO_MANY_UPLOADS", "FILE_SPACE_FULL"],
   },
   complete: {
     rest: "POST /files/:id/complete",
@@ -64,6 +64,9 @@ export const files = declare("files", {
     returns: StoredFile,
     status: 200,
     access: { file: "owner" },
+    errors: ["UPLOAD_MISSING", "WRONG_FILE", "PICTURE_TOO_LARGE"],
+    // Each has the whole file in memory.
+    bulkhead: 4,
     timeout: 30_000,
   },
   get: {
@@ -83,7 +86,10 @@ export const files = declare("files", {
   },
   remove: {
     rest: "DELETE /files/:id",
-    summary: { en: "Delete a file", "zh-CN": "删除文件" },
+    summary: {
+      en: "Delete a file (what shows it goes on naming its id, which then leads nowhere)",
+      "zh-CN": "删除文件（引用它的内容仍保留编号，但不再可用）",
+    },
     params: T.Object({ id: Id }),
     access: { file: "owner" },
   },

@@ -1,4 +1,5 @@
 import { Type as T } from "typebox";
+import { shownFiles } from "../../lib/contract-parts.ts";
 import { declare, declareMessages } from "../../lib/declare.ts";
 import {
   Id,
@@ -152,6 +153,13 @@ export const users = declare("users", {
     access: "service",
     safe: true,
   },
+  /** Where mail for people goes; only of those who are active. For nothing else than to send it. */
+  mailAddresses: {
+    params: T.Object({ ids: T.Array(T.String(), { maxItems: 1000 }) }),
+    returns: T.Array(T.Object({ id: Id, email: T.String(), locale: LanguageTag })),
+    access: "service",
+    safe: true,
+  },
   /** Global roles from the primary, uncached; `student` is implied and not listed. */
   rolesOf: {
     params: T.Object({ id: T.String() }),
@@ -166,6 +174,8 @@ export const users = declare("users", {
     access: "service",
     safe: true,
   },
+  /** Avatars of those who have one. */
+  files: shownFiles,
   /** For operators: when a user was erased (milliseconds), and which consumers have done their part. */
   erasure: {
     params: T.Object({ id: T.String() }),

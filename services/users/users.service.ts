@@ -1,16 +1,19 @@
 import { AppError } from "../../lib/errors.ts";
-import type { Answer } from "../../lib/declare.ts";
+import type { Statements } from "../../lib/database.ts";
+import type { Answer, Params } from "../../lib/declare.ts";
+import type { Ctx } from "../../lib/implement.ts";
 import { expectVersion, implement, userOf } from "../../lib/implement.ts";
 import { verifyPassword, DUMMY_HASH } from "../../lib/passwords.ts";
 import { iso } from "../../lib/types.ts";
 import { database } from "../../mixins/database.ts";
+import { claimFiles } from "../../mixins/file-claims.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
 import { aggregateOf, load, lock, presentOwn, searchKey } from "./accounts.ts";
 import type { OwnUser, UserRow } from "./accounts.ts";
 import { ensureFirstAdmin } from "./admins.ts";
 import { announce } from "./announce.ts";
-import { NAMES } from "./cross-shard.ts";
+import { ADDRESSES, NAMES } from "./cross-shard.ts";
 import { beginErasure, endErasure, erase, receiptsOf } from "./erasure.ts";
 import { exportOthers, exportOwn } from "./export.ts";
 import { sweepIdentities } from "./identities.ts";
@@ -43,6 +46,7 @@ export default implement(users, {
 
     async updateMe(ctx) {
       const id = userOf(ctx);
+      await claimAvatar(ctx, this.db.primary, id);
       return this.change(ctx, async (tx) => {
         const user = await lock(tx, id);
         if (!user || user.status === "erased") throw new AppError("INVALID_TOKEN");
@@ -159,6 +163,17 @@ export default implement(users, {
       return rows.map(presentName);
     },
 
+    async files(ctx) {
+      const rows = await this.db.primary.all<UserRow>(NAMES, { ids: ctx.params.ids });
+      return rows.flatMap(({ id, avatar_file_id: avatar }) =>
+        avatar === null ? [] : [{ id, fileIds: [avatar] }],
+      );
+    },
+
+    async mailAddresses(ctx) {
+      return this.db.primary.all<Answer<"users.mailAddresses">[number]>(ADDRESSES, { ids: ctx.params.ids });
+    },
+
     async rolesOf(ctx) {
       return givenRoles(this.db.primary, ctx.params.id, { active: true });
     },
@@ -184,6 +199,20 @@ export default implement(users, {
 function refuseMissing(user: UserRow | null): UserRow {
   if (!user || user.status === "erased") throw new AppError("NOT_FOUND");
   return user;
+}
+
+/** A new avatar is a picture of the person's own. */
+async function claimAvatar(ctx: Ctx<Params<"users.updateMe">>, db: Statements, id: string): Promise<void> {
+  const { avatarFileId } = ctx.params;
+  if (!avatarFileId) return;
+  const user = await load(db, id);
+  await claimFiles(ctx, {
+    subject: { type: "user", id },
+    purpose: "avatar",
+    before: [user?.avatar_file_id ?? null],
+    after: [avatarFileId],
+    field: () => "avatarFileId",
+  });
 }
 
 type Profile = Partial<
