@@ -131,5 +131,7 @@ export const moderationMessages = declareMessages({
     action: OneOf(["approve", "remove", "pin", "unpin", "lock", "unlock", "words"]),
     subject: T.Object({ type: OneOf(["post", "comment", "words"]), id: T.String() }),
     comment: Nullable(T.String()),
+    /** Of a decision. */
+    caseId: T.Optional(Id),
   }),
 });

@@ -54,6 +54,8 @@ export interface PostDocument extends Content {
   /** Published, and in no club that is not active. */
   shown: boolean;
   title: string;
+  /** The body rendered, when it was written. */
+  html: string;
   tags: string[];
   fileIds: string[];
   pinned: boolean;
@@ -84,10 +86,12 @@ export interface LikeDocument {
 }
 
 export interface ReportDocument {
-  /** `<content>:<user>` */
+  /** A hash of `<content>:<user>`. */
   _id: string;
   /** The content's id. */
   content: string;
+  type: ContentType;
+  /** Empty after they were erased. */
   user: string;
   reason: (typeof REPORT_REASONS)[number];
   detail: string;
@@ -111,7 +115,7 @@ export interface RevisionDocument {
 
 /** What a moderator did. */
 export interface LogDocument {
-  /** The message's. */
+  /** The case's where it is a decision, else the message's. */
   _id: string;
   at: number;
   actor: string;
@@ -157,19 +161,26 @@ export interface Store {
 /** Indexes of the collections; on MongoDB they are made by migrations. */
 export const INDEXES = {
   posts: [
-    ["shown"],
-    ["shown", "score"],
-    ["clubId", "shown", "pinned"],
-    ["clubId", "shown", "score"],
-    ["tags"],
-    ["authorId"],
+    ["shown", "_id"],
+    ["shown", "score", "_id"],
+    ["clubId", "shown", "pinned", "_id"],
+    ["clubId", "shown", "pinned", "score", "_id"],
+    ["tags", "shown", "_id"],
+    ["authorId", "_id"],
     ["case.id"],
     ["waitingSince"],
     ["touchedAt"],
     ["pending"],
   ],
-  comments: [["postId", "parentId"], ["authorId"], ["case.id"], ["waitingSince"], ["pending"]],
-  likes: [["post"], ["user"]],
+  comments: [
+    ["postId", "_id"],
+    ["parentId", "_id"],
+    ["authorId", "_id"],
+    ["case.id"],
+    ["waitingSince"],
+    ["pending"],
+  ],
+  likes: [["post"], ["user", "_id"]],
   reports: [["content"], ["user"], ["at"]],
   revisions: [["post"], ["at"]],
   log: [["at"]],
@@ -207,4 +218,8 @@ const DECAY = 12.5 * 3_600_000;
 export function scoreOf(post: Pick<PostDocument, "likeCount" | "commentCount" | "createdAt">): number {
   const got = post.likeCount + 2 * post.commentCount;
   return Math.log10(Math.max(got, 1)) + post.createdAt / DECAY;
+}
+
+export function likeId(post: string, user: string): string {
+  return `${post}:${user}`;
 }
