@@ -6,7 +6,10 @@ import { Fresh } from "../../lib/fresh.ts";
 import { newId } from "../../lib/ids.ts";
 import type { Ctx, Mixin } from "../../lib/implement.ts";
 import type { DocumentsMethods } from "../../mixins/documents.ts";
+import type { Ranked } from "./ranking.ts";
 import { openStore, scoreOf } from "./records.ts";
+import { acquireShowing, releaseShowing } from "./showing.ts";
+import type { Showing } from "./showing.ts";
 import type { CommentDocument, ContentType, PostDocument, Store, Told } from "./records.ts";
 
 /** What a change tells others. */
@@ -18,6 +21,8 @@ const TRIES = 20;
 
 export interface KeepingMethods {
   store: Store;
+  /** How posts are shown to everyone; what is changed by these methods it knows. */
+  showing: Showing;
   /** The post as it is after this was asked for; hundreds at once are one reading. */
   post(id: string): Promise<PostDocument | null>;
   /**
@@ -31,6 +36,8 @@ export interface KeepingMethods {
     told: Telling[],
     removed?: Removed<PostDocument>,
   ): Promise<PostDocument | null>;
+  /** Adds a post with its messages in it; false when it is there already. */
+  addPost(post: PostDocument): Promise<boolean>;
   /** The same of a comment. */
   changeComment(
     ctx: Ctx,
@@ -63,26 +70,31 @@ type Self = KeepingMethods &
 /** Milliseconds after which what a node has left is finished by another. */
 const LEFT = 10_000;
 const AT_ONCE = 100;
+const COUNTED = ["stamp", "createdAt", "clubId", "shown", "pinned"] as const;
 
 /** Needs the mixin of the domain's documents behind it: what stands last in a list starts first. */
 export function keeping(): Mixin<KeepingMethods> {
   const mixin = {
     async started(this: Self) {
       this.store = await openStore(this.documents);
+      this.showing = acquireShowing(this.broker, this.store, this.logger);
       this.reading = new Fresh((id) => this.store.posts.findOne({ _id: id }));
       this.touching = new Fresh(async (id) => {
-        await this.store.posts.updateOne(
-          { _id: id },
-          { $set: { touchedAt: Date.now() }, $inc: { stamp: 1 } },
-        );
+        await this.store.posts.updateOne({ _id: id }, { $set: { touchedAt: Date.now() } });
       });
-      this.counting = new Fresh((id) => count(this.store, id));
+      this.counting = new Fresh(async (id) => {
+        const counted = await count(this.store, id);
+        if (counted) await this.showing.recounted(counted);
+      });
+    },
+    async stopped(this: Self) {
+      if (this.showing) releaseShowing(this.broker);
     },
     methods: {
       post(this: Self, id: string) {
         return this.reading.get(id);
       },
-      changePost(
+      async changePost(
         this: Self,
         ctx: Ctx,
         post: PostDocument,
@@ -90,7 +102,15 @@ export function keeping(): Mixin<KeepingMethods> {
         told: Telling[],
         removed?: Removed<PostDocument>,
       ) {
-        return changed(this, this.store.posts, "post", ctx, post, change, told, removed);
+        const after = await changed(this, this.store.posts, "post", ctx, post, change, told, removed);
+        if (after) await this.showing.changed(after);
+        return after;
+      },
+      async addPost(this: Self, post: PostDocument) {
+        if (!(await this.store.posts.insertOne(post))) return false;
+        if (post.pending) await this.passOn("post", post._id).catch(() => undefined);
+        await this.showing.changed(post);
+        return true;
       },
       changeComment(
         this: Self,
@@ -124,6 +144,7 @@ export function keeping(): Mixin<KeepingMethods> {
         for (const { _id } of await posts.find({ pending: true }, untold)) await this.passOn("post", _id);
         for (const { _id } of await comments.find({ pending: true }, untold))
           await this.passOn("comment", _id);
+        await this.showing.ranking.catchUp();
         const before = Date.now() - LEFT;
         const uncounted = await posts.find(
           { touchedAt: { $lt: before } },
@@ -140,10 +161,10 @@ export function keeping(): Mixin<KeepingMethods> {
 }
 
 /** The counts are those of the collections, and the one that was read last is kept. */
-async function count(store: Store, id: string): Promise<void> {
+async function count(store: Store, id: string): Promise<Ranked | null> {
   for (let tries = 0; tries < TRIES; tries++) {
-    const post = await store.posts.findOne({ _id: id });
-    if (!post) return;
+    const [post] = await store.posts.find({ _id: id }, { projection: COUNTED });
+    if (!post) return null;
     const [likeCount, commentCount] = await Promise.all([
       store.likes.count({ post: id }),
       store.comments.count({ postId: id, status: "published" }),
@@ -155,8 +176,10 @@ async function count(store: Store, id: string): Promise<void> {
       { _id: id, stamp },
       { $set: { ...counts, score, stamp: stamp + 1 } },
     );
-    if (matched > 0) return;
+    if (matched > 0) return { ...post, score };
   }
+  // Others are counting without end: a sweep counts what is left.
+  return null;
 }
 
 interface Content {
@@ -202,14 +225,13 @@ async function passedOn<D extends Content>(
   id: string,
 ): Promise<void> {
   const byId = { _id: id } as unknown as Query<D>;
-  const content = await collection.findOne(byId);
+  const [content] = await collection.find(byId, { projection: ["outbox", "pending", "version"] });
   if (!content?.pending) return;
   await service.outbox.tell(content.outbox.map((told) => envelopeOf(type, id, told)));
   service.relay.nudge();
-  await collection.updateOne(
-    { _id: id, version: content.version },
-    { $set: { outbox: [], pending: false } } as unknown as Update<D>,
-  );
+  await collection.updateOne({ _id: id, version: content.version }, {
+    $set: { outbox: [], pending: false },
+  } as unknown as Update<D>);
 }
 
 function envelopeOf(type: ContentType, id: string, { version, ...told }: Told): Envelope {
