@@ -12,7 +12,7 @@ export type Told = {
 }[Type];
 
 export interface Subject {
-  type: "application" | "review" | "club" | "activity";
+  type: "application" | "review" | "club" | "activity" | "post" | "comment";
   id: string;
 }
 
@@ -22,12 +22,15 @@ export interface Notice {
   event: EventName;
   subject: Subject;
   values: Values;
+  /** While somebody has an unread notice of this key they get no second one. */
+  collapse?: string;
 }
 
 export interface Sources {
   /** A club's officers and its president. */
   officersOf(clubId: string): Promise<{ userId: string; role: string }[]>;
   reviewers(): Promise<string[]>;
+  moderators(): Promise<string[]>;
 }
 
 /** The notices of a message. Who is in several of them gets the first. */
@@ -69,6 +72,10 @@ export async function noticesOf(message: Told, sources: Sources): Promise<Notice
     case "participations.moved":
     case "participations.reminded":
       return [ofParticipations(message)];
+    case "moderation.held":
+    case "moderation.decided":
+    case "moderation.removed":
+      return ofModeration(message, sources);
     default:
       return message satisfies never;
   }
@@ -205,11 +212,41 @@ function ofParticipations(
   }
 }
 
+/** Authors know of a word when they have written it; moderators are told once, however much waits. */
+async function ofModeration(
+  message: Of<"moderation.held" | "moderation.decided" | "moderation.removed">,
+  sources: Sources,
+): Promise<Notice[]> {
+  const { subject, authorId } = message.data;
+  const author = others([authorId], message.actor);
+  const notice = about(subject.type, subject.id, { content: subject.type });
+  switch (message.type) {
+    case "moderation.held": {
+      const moderators = others(await sources.moderators(), authorId);
+      return [
+        ...(message.data.why === "reports" ? [notice("moderation.held", [authorId])] : []),
+        { ...notice("moderation.waiting", moderators), collapse: "moderation.waiting" },
+      ];
+    }
+    case "moderation.decided": {
+      const { decision, comment } = message.data;
+      const decided = about(subject.type, subject.id, { content: subject.type, comment });
+      return [decided(decision === "approve" ? "moderation.approved" : "moderation.removed", author)];
+    }
+    case "moderation.removed":
+      return [notice("moderation.removed", author)];
+    default:
+      return message satisfies never;
+  }
+}
+
 const KIND_OF = {
   application: "application",
   review: "review",
   club: "membership",
   activity: "activity",
+  post: "moderation",
+  comment: "moderation",
 } as const;
 
 /** Makes notices about one thing. */

@@ -2,6 +2,7 @@
 import { LRUCache } from "lru-cache";
 import type { Language } from "../../lib/declare.ts";
 import { isTimeZone } from "../../lib/time-zones.ts";
+import { MODERATION } from "./moderation-texts.ts";
 
 /** What a notification keeps beside its event; ids are named when it is read. Comments and reasons stay as written. */
 export interface Values {
@@ -22,6 +23,8 @@ export interface Values {
   location?: string;
   /** How long before the start a reminder was due. */
   minutes?: number;
+  /** What a moderator looks at. */
+  content?: "post" | "comment";
 }
 
 /** What the ids of the values are called, in the reader's language. */
@@ -34,7 +37,7 @@ export interface Names {
 }
 
 type Words = readonly [title: string, body: string];
-type Template = (names: Names, values: Values) => Words;
+export type Template = (names: Names, values: Values) => Words;
 
 /** How something is called that is gone, or cannot be asked for just now. */
 export const UNNAMED: Record<Language, Names> = {
@@ -232,6 +235,7 @@ const TEXTS = {
       `活动将于 ${time(startsAt, timezone, "zh-CN")} 开始。${location ? `地点：${location}。` : ""}`,
     ],
   },
+  ...MODERATION,
 } as const satisfies Record<string, Record<Language, Template>>;
 
 export type EventName = keyof typeof TEXTS;

@@ -16,7 +16,8 @@ describe("texts of notifications", () => {
       expect(body.length).toBeGreaterThan(3);
       expect(`${title} ${body}`).not.toMatch(/undefined|null|\$\{/);
     }
-    expect(`${en.title} ${en.body}`).toContain("读书社");
+    // Posts need not be in a club.
+    if (!event.startsWith("moderation.")) expect(`${en.title} ${en.body}`).toContain("读书社");
     // English but for the names.
     expect(`${en.title} ${en.body}`.replaceAll(/读书社|李雷|夜读/g, "")).not.toMatch(/\p{Script=Han}/u);
     expect(zh.title).toMatch(/\p{Script=Han}/u);
@@ -36,6 +37,19 @@ describe("texts of notifications", () => {
     expect(say("membership.offered", { expiresAt: Date.UTC(2026, 8, 1, 8, 30) })).toContain(
       "2026-09-01 08:30 UTC",
     );
+  });
+
+  test("a moderator's reason is told as it was written, and there are words where there is none", () => {
+    const said = { content: "comment", comment: "广告\n请勿重复发布。" } as const;
+    for (const event of ["moderation.removed", "moderation.approved"]) {
+      const en = textOf(event, said, names, "en");
+      const zh = textOf(event, said, names, "zh-CN");
+      expect([en.body, zh.body]).toEqual([said.comment, said.comment]);
+      expect(en.title).toContain("comment");
+      expect(zh.title).toContain("评论");
+      expect(textOf(event, { content: "post", comment: null }, names, "en").title).toContain("post");
+      expect(textOf(event, { content: "post", comment: null }, names, "zh-CN").title).toContain("帖子");
+    }
   });
 
   test("an event that is not known is no fault", () => {
