@@ -41,6 +41,7 @@ export default implement(notifications, {
       const notices = await noticesOf(message, {
         officersOf: (clubId) => ctx.call("members.officersOf", { clubId }),
         reviewers: () => ctx.call("users.withRole", { role: "reviewer" }),
+        moderators: () => ctx.call("users.withRole", { role: "moderator" }),
       });
       const told = await this.inbox.tell(message, notices);
       // Asked afterwards: whoever is erased in between is either known to be so now, or their notices go with users.erased.
