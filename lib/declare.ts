@@ -75,6 +75,8 @@ export interface ActionContract {
   bulkhead?: number;
   /** Thousands may come at one moment: the gateway takes as many as are decided in time and tells the others when to come. */
   rush?: true;
+  /** A change whose params stand in its address; a body that comes with it is not looked at. */
+  addressed?: true;
   /** Media type of an answer that is not JSON. */
   produces?: string;
   /**

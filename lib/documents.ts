@@ -101,12 +101,21 @@ export interface IndexDefinition {
   unique?: boolean;
 }
 
+/** A document as it stands in the store, whatever its fields. */
+export type AnyDocument = { _id: string } & Record<string, unknown>;
+
+export interface CollectionOptions {
+  indexes: readonly IndexDefinition[];
+  /**
+   * For stores without migrations: of the documents that are there, before the indexes hold for them, those that must
+   * change, as they shall be.
+   */
+  upgrade?: (docs: readonly AnyDocument[]) => AnyDocument[];
+}
+
 export interface DocumentStore {
-  /** Opens a collection; the same name gives the same collection, with the indexes of the first call. */
-  collection<D extends { _id: string }>(
-    name: string,
-    options: { indexes: readonly IndexDefinition[] },
-  ): Promise<Collection<D>>;
+  /** Opens a collection; the same name gives the same collection, with the options of the first call. */
+  collection<D extends { _id: string }>(name: string, options: CollectionOptions): Promise<Collection<D>>;
   /** Rejects when the store does not answer. */
   ping(): Promise<void>;
   /** Waits for what is being written; later calls reject. */

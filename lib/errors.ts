@@ -212,6 +212,12 @@ export const CATALOG = {
     ["Category in use", "Move the clubs of the category {slug} first."],
     ["分类使用中", "请先移走分类 {slug} 下的社团。"],
   ),
+  // Notifications
+  TOO_MANY_STREAMS: entry(
+    429,
+    ["Too many streams", "You have {limit} streams open. Close one of them, then open another."],
+    ["实时连接过多", "您已打开 {limit} 个实时连接，请先关闭其中一个。"],
+  ),
   // Posts and files
   POST_LOCKED: entry(
     409,

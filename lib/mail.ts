@@ -18,6 +18,8 @@ export interface Mail {
    * that is sent again can be recognized.
    */
   id: string;
+  /** Where a POST stops such mails, for the button that mail programs show (RFC 8058). */
+  unsubscribe?: string | undefined;
 }
 
 export interface Mailer {
@@ -89,7 +91,7 @@ async function writeWhole(file: string, content: Buffer | Readable): Promise<voi
   }
 }
 
-function compose({ to, subject, text, html, id }: Mail, from: Address): SendMailOptions {
+function compose({ to, subject, text, html, id, unsubscribe }: Mail, from: Address): SendMailOptions {
   if (!isAddress(to))
     throw new Error("A mail goes to one plain e-mail address; mend the address of this one.");
   return {
@@ -100,7 +102,13 @@ function compose({ to, subject, text, html, id }: Mail, from: Address): SendMail
     html,
     messageId: `<${plainId(id)}@${from.address?.split("@").at(-1)}>`,
     // RFC 3834: no holiday answers, please.
-    headers: { "Auto-Submitted": "auto-generated" },
+    headers: {
+      "Auto-Submitted": "auto-generated",
+      ...(unsubscribe !== undefined && {
+        "List-Unsubscribe": `<${unsubscribe}>`,
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+      }),
+    },
     disableFileAccess: true,
     disableUrlAccess: true,
   };

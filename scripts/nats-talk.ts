@@ -17,6 +17,7 @@ const SERVICES = path.join(ROOT, "services");
 /** Events that are sent to nodes, and by whom: few enough to be written down; a test holds the code to it. */
 export const EVENTS: Record<string, { from: string[]; to: string[] }> = {
   "sessions.revoked": { from: ["users"], to: ["gateway"] },
+  "notifications.told": { from: ["notifications"], to: ["gateway"] },
   // Only without Redis: a memory cache is private to its node.
   "cache.forget": { from: [...SQL_DOMAINS], to: [...SQL_DOMAINS] },
 };

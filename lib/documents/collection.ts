@@ -1,6 +1,6 @@
 /** One collection of the embedded store: NeDB answers the queries, the disk has every write first. */
 import { createRequire } from "node:module";
-import type { Collection, FindOptions, IndexDefinition, Query, Update, Upsert } from "../documents.ts";
+import type { Collection, CollectionOptions, FindOptions, Query, Update, Upsert } from "../documents.ts";
 import type { Change, Disk, Document } from "./disk.ts";
 import { comparator, copy, equalities, nedbQuery, plain, updater } from "./rules.ts";
 import type { Fields } from "./rules.ts";
@@ -43,13 +43,19 @@ export class EmbeddedCollection<D extends Document> implements Collection<D> {
   /** Loads the collection. @throws DuplicateKeyError when its documents contradict a unique index */
   static async open<D extends Document>(
     name: string,
-    indexes: readonly IndexDefinition[],
+    { indexes, upgrade }: CollectionOptions,
     disk: Disk,
   ): Promise<EmbeddedCollection<D>> {
     const unique = [{ fields: ["_id"] }, ...indexes.filter((index) => index.unique)].map(
       ({ fields }) => new UniqueIndex(fields),
     );
     const collection = new EmbeddedCollection<D>(name, disk, unique);
+    const changed = upgrade?.(disk.load(name)) ?? [];
+    if (changed.length > 0)
+      disk.write(
+        name,
+        changed.map((after) => ({ after })),
+      );
     const docs = disk.load<D>(name);
     collection.#claim(docs.map((after) => ({ after })));
     await collection.#memory.insertAsync(docs);

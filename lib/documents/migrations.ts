@@ -1,14 +1,18 @@
 /** Migrations of a domain's documents on MongoDB. Embedded stores need none: they index as the services say. */
 import type { Db } from "mongodb";
 import { MongoServerError } from "mongodb";
+import type { Collection } from "../documents.ts";
 import type { Ledger } from "../migrations.ts";
 import { MigrationRunner } from "../migrations.ts";
+import { collectionOf } from "./mongo.ts";
 
 /** What a migration of documents works with. */
 export interface DocumentMigration {
   /** Makes an index; for queries from left to right. In a unique one a missing field counts as null. */
   createIndex(collection: string, fields: readonly string[], options?: { unique?: boolean }): Promise<void>;
   dropIndex(collection: string, fields: readonly string[]): Promise<void>;
+  /** For what must be changed in the documents themselves. */
+  collection<D extends { _id: string }>(name: string): Collection<D>;
 }
 
 /** The migrations of a domain's MongoDB database. */
@@ -30,6 +34,7 @@ export function indexMaker(db: Db): DocumentMigration {
     async dropIndex(collection, fields) {
       await db.collection(collection).dropIndex(nameOf(fields));
     },
+    collection: (name) => collectionOf(db, name),
   };
 }
 

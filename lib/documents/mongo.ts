@@ -68,7 +68,7 @@ export class MongoStore implements DocumentStore {
 
   /** Its indexes are made by migrations. */
   async collection<D extends Document>(name: string): Promise<Collection<D>> {
-    return new MongoCollection<D>(name, this.db.collection<Document & Loose>(name));
+    return collectionOf<D>(this.db, name);
   }
 
   async ping(): Promise<void> {
@@ -78,6 +78,11 @@ export class MongoStore implements DocumentStore {
   async close(): Promise<void> {
     await this.#client.close();
   }
+}
+
+/** A collection of a database, with the indexes that it has. */
+export function collectionOf<D extends Document>(db: Db, name: string): Collection<D> {
+  return new MongoCollection<D>(name, db.collection<Document & Loose>(name));
 }
 
 class MongoCollection<D extends Document> implements Collection<D> {

@@ -1,5 +1,5 @@
 /** The embedded document store (docs/decisions/0005-embedded-documents.md). */
-import type { Collection, DocumentStore, IndexDefinition } from "../documents.ts";
+import type { Collection, CollectionOptions, DocumentStore } from "../documents.ts";
 import { lockStore } from "../store-lock.ts";
 import { EmbeddedCollection } from "./collection.ts";
 import { Disk } from "./disk.ts";
@@ -30,13 +30,9 @@ class EmbeddedStore implements DocumentStore {
     this.#unlock = unlock;
   }
 
-  async collection<D extends Document>(
-    name: string,
-    options: { indexes: readonly IndexDefinition[] },
-  ): Promise<Collection<D>> {
+  async collection<D extends Document>(name: string, options: CollectionOptions): Promise<Collection<D>> {
     this.#demandOpen();
-    const opened =
-      this.#collections.get(name) ?? EmbeddedCollection.open<never>(name, options.indexes, this.#disk);
+    const opened = this.#collections.get(name) ?? EmbeddedCollection.open<never>(name, options, this.#disk);
     this.#collections.set(name, opened);
     return opened;
   }

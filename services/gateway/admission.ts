@@ -23,6 +23,7 @@ export async function admit(exchange: Exchange, operation: Operation): Promise<v
   if (user === null && token !== null) throw new AppError("INVALID_TOKEN");
   if (user === null && operation.needsUser) throw new AppError("UNAUTHENTICATED");
   exchange.user = user;
+  exchange.session = user === null ? null : (claims?.sid ?? null);
   exchange.passport = token;
   if (user !== null && !operation.contract.authLimit) countUser(exchange, limits.user, user);
   const { lane } = operation;

@@ -1,10 +1,13 @@
 /** The public gateway. `/admin/*` is the admin gateway's alone. */
 import type { ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { runtimeOf } from "../../mixins/runtime.ts";
+import { blobPages } from "./blobs.ts";
 import { Gateway } from "./gateway.ts";
 import type { GatewayRequest, GatewayResponse } from "./exchange.ts";
 import { THRESHOLDS } from "./overload.ts";
 import type { Thresholds } from "./overload.ts";
+import { STREAMING } from "./streams.ts";
+import type { Streaming } from "./streams.ts";
 import { webGateway } from "./web.ts";
 import type { WebService } from "./web.ts";
 
@@ -13,16 +16,20 @@ export const isPublic = (path: string): boolean => !path.startsWith("/admin/");
 
 interface ApiSettings extends ServiceSettingSchema {
   thresholds: Thresholds;
+  streaming: Streaming;
 }
 
 const service: ServiceSchema<ApiSettings> & ThisType<WebService & { settings: ApiSettings }> = {
   name: "api",
   mixins: [webGateway],
-  settings: { thresholds: THRESHOLDS },
+  settings: { thresholds: THRESHOLDS, streaming: STREAMING },
 
   events: {
     "sessions.revoked"(ctx: { params: { sids?: unknown } }) {
       this.gateway.revocations.add(ctx.params.sids);
+    },
+    "notifications.told"(ctx: { params: { users?: unknown } }) {
+      this.gateway.streams.told(ctx.params.users);
     },
   },
 
@@ -34,6 +41,8 @@ const service: ServiceSchema<ApiSettings> & ThisType<WebService & { settings: Ap
       port: runtime.settings.port,
       portVariable: "PORT",
       thresholds: this.settings.thresholds,
+      streaming: this.settings.streaming,
+      pages: blobPages(runtime.settings),
     });
     await this.gateway.start((req: GatewayRequest, res: GatewayResponse) => {
       this.httpHandler(req, res);

@@ -18,7 +18,8 @@ export async function callAction(exchange: Exchange, operation: Operation, actio
   const { req, res, query } = exchange;
   const ctx: Context<unknown, Chosen> = req.$ctx as Context<unknown, Chosen>;
   // RFC 9110 gives the body of a GET no meaning.
-  const body = operation.method === "GET" ? undefined : await readBody(req, res);
+  const bodiless = operation.method === "GET" || operation.contract.addressed;
+  const body = bodiless ? undefined : await readBody(req, res);
   const errors: FieldError[] = [];
   const params = gather(operation.form, req.$params.params, query, body, errors);
   const headers = headersOf(exchange, operation, errors);

@@ -37,10 +37,14 @@ export class Exchange {
   /** The caller and their token, once it is verified. */
   user: string | null = null;
   passport: string | null = null;
+  /** The id of the caller's session. */
+  session: string | null = null;
   /** Where it stands in line, on a route that has one. */
   lane: Lane | null = null;
   /** Answered, or given up by the client. */
   over = false;
+  /** A stream that has begun: it is counted and recorded already, and goes on. */
+  streams = false;
   /** Of the body that was sent. */
   bytes = 0;
 

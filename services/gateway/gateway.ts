@@ -17,7 +17,11 @@ import { Recorder } from "./recorder.ts";
 import { Revocations } from "./revocations.ts";
 import type { Revoked } from "./revocations.ts";
 import { Routes } from "./routes.ts";
+import type { Page } from "./routes.ts";
 import { makeServer } from "./server.ts";
+import { streamPage } from "./stream.ts";
+import { Streams, STREAMING } from "./streams.ts";
+import type { Streaming } from "./streams.ts";
 import { Turns } from "./turns.ts";
 
 /** How long the first readiness waits for the services that are routed to. */
@@ -33,6 +37,9 @@ export interface GatewayOptions {
   /** The setting that names the port. */
   portVariable: string;
   thresholds?: Thresholds;
+  streaming?: Streaming;
+  /** Beside those that every gateway has. */
+  pages?: Page[];
 }
 
 export class Gateway {
@@ -46,6 +53,7 @@ export class Gateway {
   readonly origins: ReadonlySet<string>;
   readonly vary: string;
   readonly turns = new Turns();
+  readonly streams: Streams;
   draining = false;
   readonly #runtime: Runtime;
   readonly #broker: ServiceBroker;
@@ -61,7 +69,9 @@ export class Gateway {
     this.#runtime = runtime;
     this.#options = options;
     this.log = log;
-    this.routes = new Routes(contracts, options.serves, docsPages(contracts, options.serves));
+    const pages = [...docsPages(contracts, options.serves), ...(options.pages ?? []), streamPage];
+    this.routes = new Routes(contracts, options.serves, pages);
+    this.streams = new Streams(broker, log, options.streaming ?? STREAMING);
     this.verifier = runtime.verifier;
     this.addresses = new Addresses(settings.trustedProxies, settings.campusNetworks);
     this.overload = new Overload(options.thresholds);
@@ -71,6 +81,7 @@ export class Gateway {
     this.#recorder = new Recorder(runtime.metrics, LOGGED.has(settings.logLevel) ? log : null);
     this.revocations = new Revocations({
       pull: (since) => this.#pull(since),
+      revoked: (sid) => this.streams.endSession(sid),
       ready: () => readiness.clear(`${options.name}: sessions`),
       warn: (text) => log.warn(text),
     });
@@ -84,9 +95,19 @@ export class Gateway {
   }
 
   end(exchange: Exchange): void {
-    this.overload.inFlight -= 1;
     exchange.over = true;
     exchange.lane?.leave(exchange);
+    if (!exchange.streams) this.#count(exchange);
+  }
+
+  /** The answer is a stream: that it stays open is no load, and says nothing of how long answers take. */
+  streaming(exchange: Exchange): void {
+    exchange.streams = true;
+    this.#count(exchange);
+  }
+
+  #count(exchange: Exchange): void {
+    this.overload.inFlight -= 1;
     this.#recorder.record(exchange);
   }
 
@@ -101,18 +122,21 @@ export class Gateway {
     this.#server = server;
     drains.push(() => {
       this.draining = true;
+      this.streams.drain();
       // In a cluster a balancer stands before it, which may connect at any moment until its next probe.
       return drain(server, settings.natsUrl !== null);
     });
     ports.set(name, await listen(server, port, settings.host, portVariable));
     this.overload.start();
     this.revocations.start();
+    this.streams.start();
     this.#wait(Date.now() + WAIT_MS);
   }
 
   stop(): void {
     clearTimeout(this.#waiting);
     this.revocations.stop();
+    this.streams.stop();
     this.overload.stop();
     this.#closeLimits();
     this.#server?.closeAllConnections();

@@ -29,11 +29,11 @@ export class Recorder {
     this.#seconds = seconds;
   }
 
-  /** After the answer was sent, or the client went away. */
+  /** After the answer was sent, or the client went away; of a stream when it has begun. */
   record(exchange: Exchange): void {
     const { operation, res } = exchange;
     const route = operation?.label ?? UNKNOWN;
-    const status = res.writableFinished ? res.statusCode : CLIENT_GONE;
+    const status = res.writableFinished || exchange.streams ? res.statusCode : CLIENT_GONE;
     const ms = performance.now() - exchange.startedAt;
     const series = this.#seriesOf(route);
     const digit = Math.floor(status / 100);

@@ -19,6 +19,8 @@ export interface Revoked {
 export interface RevocationsOptions {
   /** Those revoked at or after `since`; null while nobody is there to ask. */
   pull(since: number): Promise<Revoked | null>;
+  /** Of each session that is new among them. */
+  revoked?(sid: string): void;
   /** After the first pull that succeeded. */
   ready(): void;
   warn(text: string): void;
@@ -47,7 +49,12 @@ export class Revocations {
   add(sids: unknown): void {
     if (!Array.isArray(sids)) return;
     const until = Date.now() + KEPT_MS;
-    for (const sid of sids) if (typeof sid === "string") this.#sids.set(sid, until);
+    for (const sid of sids) {
+      if (typeof sid !== "string") continue;
+      const known = this.#sids.has(sid);
+      this.#sids.set(sid, until);
+      if (!known) this.#options.revoked?.(sid);
+    }
   }
 
   /** Pulls now and from now on. */

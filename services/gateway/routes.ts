@@ -33,9 +33,19 @@ export interface Operation {
   route: unknown;
 }
 
-/** A page that the gateway itself answers. */
-export interface Page {
+/** A page that the gateway itself answers: of a path, or of an action, whose contract holds for it. */
+export type Page = PathPage | ActionPage;
+
+interface PathPage {
   path: string;
+  /** GET where none is named. What a page does with a body is its own affair: the gateway reads none. */
+  method?: "GET" | "PUT";
+  priority?: Priority;
+  answer: (exchange: Exchange) => void | Promise<void>;
+}
+
+interface ActionPage {
+  action: string;
   answer: (exchange: Exchange) => void | Promise<void>;
 }
 
@@ -55,9 +65,12 @@ export class Routes {
   constructor(contracts: Runtime["contracts"], serves: (path: string) => boolean, pages: Page[]) {
     const published = [...contracts].filter(([, { rest }]) => rest && serves(routeOf(rest).path));
     const labels = new Set(published.map(([, { rest }]) => rest));
+    const own = new Map(pages.flatMap((page) => ("action" in page ? [[page.action, page] as const] : [])));
     this.operations = [
-      ...published.map(([action, contract]) => operationOf(action, contract, labels)),
-      ...pages.map(pageOperation),
+      ...published.map(([action, contract]) =>
+        answeredBy(own.get(action), operationOf(action, contract, labels)),
+      ),
+      ...pages.flatMap((page) => ("path" in page ? pageOperation(page) : [])),
     ];
     for (const [path, operations] of Map.groupBy(this.operations, (each) => each.path))
       this.#tree.on("GET", path, nothing, resourceOf(operations));
@@ -125,7 +138,11 @@ function operationOf(action: string, contract: ActionContract, labels: Set<strin
   };
 }
 
-function pageOperation({ path, answer }: Page): Operation {
-  const contract: ActionContract = { rest: `GET ${path}`, access: "any" };
+function answeredBy(page: ActionPage | undefined, operation: Operation): Operation {
+  return page ? { ...operation, action: null, page: page.answer } : operation;
+}
+
+function pageOperation({ path, method = "GET", priority = "normal", answer }: PathPage): Operation {
+  const contract: ActionContract = { rest: `${method} ${path}`, access: "any", priority };
   return { ...operationOf("", contract, new Set()), action: null, page: answer };
 }

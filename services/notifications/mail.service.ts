@@ -3,7 +3,7 @@ import { AppError } from "../../lib/errors.ts";
 import { implement } from "../../lib/implement.ts";
 import type { Mixin } from "../../lib/implement.ts";
 import { createMailer } from "../../lib/mail.ts";
-import type { Mailer } from "../../lib/mail.ts";
+import type { Mail, Mailer } from "../../lib/mail.ts";
 import { SettingsError } from "../../lib/settings.ts";
 import { documents } from "../../mixins/documents.ts";
 import { gatewayUrl, runtimeOf } from "../../mixins/runtime.ts";
@@ -66,24 +66,31 @@ export default implement(mail, {
       if (typeof known?.leaseUntil === "number") throw new AppError("UNAVAILABLE", { retryAfter: 5 });
       return false;
     },
-  },
-  actions: {
     /** Resolves when the mail was handed over; UNAVAILABLE when it is worth another try. */
-    async send(ctx) {
-      const { id, to, locale, template, values } = ctx.params;
-      const content = mailOf(template, locale, values, gatewayUrl(runtimeOf(this.broker)));
+    async handOver(letter: Mail): Promise<void> {
       const send = async (): Promise<void> => {
         try {
-          await this.mailer.send({ id, to, ...content });
+          await this.mailer.send(letter);
         } catch (error) {
           const { code, responseCode } = error as { code?: string; responseCode?: number };
           // Neither the address nor anything of the mail gets into the log.
-          this.logger.warn("A mail was not taken", { mail: id, code, responseCode });
+          this.logger.warn("A mail was not taken", { mail: letter.id, code, responseCode });
           if (isFinal(code, responseCode)) return;
-          throw code ? new AppError("UNAVAILABLE", { retryAfter: 5 }) : error;
+          const away = code !== "EENVELOPE" && code !== "EMESSAGE";
+          throw code ? new AppError("UNAVAILABLE", { retryAfter: 5, away }) : error;
         }
       };
-      await this.sendOnce(id, send);
+      await this.sendOnce(letter.id, send);
+    },
+  },
+  actions: {
+    async send(ctx) {
+      const { id, to, locale, template, values } = ctx.params;
+      const content = mailOf(template, locale, values, gatewayUrl(runtimeOf(this.broker)));
+      await this.handOver({ id, to, ...content });
+    },
+    async deliver(ctx) {
+      await this.handOver(ctx.params);
     },
   },
   created() {

@@ -1,11 +1,17 @@
-/** The mails about an account, in two languages, as text and as simple HTML. */
+/** The mails about an account, in two languages; and how any mail is written, as text and as simple HTML. */
 import type { Language } from "../../lib/declare.ts";
 
 export type MailTemplate =
   "passwordReset" | "emailChange" | "emailChangeNotice" | "accountLocked" | "invitation";
 
-/** A paragraph, or something to copy as it is. */
-type Part = string | { copy: string };
+/** A paragraph, something to copy as it is, a heading, or an address to follow. */
+export type Part = string | { copy: string } | { heading: string } | { link: string; label: string };
+/** A mail's subject and its two forms. */
+export interface MailContent {
+  subject: string;
+  text: string;
+  html: string;
+}
 type Content = readonly [subject: string, ...parts: Part[]];
 /** What a mail may say; throws for a value that the template needs and does not get. */
 interface Source {
@@ -108,7 +114,7 @@ export function mailOf(
   language: Language,
   values: Record<string, string>,
   base: string,
-): { subject: string; text: string; html: string } {
+): MailContent {
   const value = (name: string): string | undefined => values[name];
   const url = (path: string): string => base + path;
   const [subject, ...parts] = TEMPLATES[template][language]({
@@ -121,23 +127,37 @@ export function mailOf(
     },
     request: (path, body) => ({ copy: `POST ${url(path)}\n${JSON.stringify(body, null, 2)}` }),
   });
+  return written(language, subject, parts);
+}
+
+/** A mail of these parts. */
+export function written(language: Language, subject: string, parts: Part[]): MailContent {
   return { subject, text: textOf(parts), html: htmlOf(language, subject, parts) };
 }
 
 function textOf(parts: Part[]): string {
-  const lines = parts.map((part) => (typeof part === "string" ? part : part.copy.replaceAll(/^/gm, "    ")));
-  return `${lines.join("\n\n")}\n`;
+  return `${parts.map(textPart).join("\n\n")}\n`;
+}
+
+function textPart(part: Part): string {
+  if (typeof part === "string") return part;
+  if ("copy" in part) return part.copy.replaceAll(/^/gm, "    ");
+  return "heading" in part ? part.heading : `${part.label}:\n${part.link}`;
 }
 
 function htmlOf(language: Language, subject: string, parts: Part[]): string {
-  const body = parts.map((part) =>
-    typeof part === "string" ? `<p>${escape(part)}</p>` : `<pre>${escape(part.copy)}</pre>`,
-  );
   return [
     `<!doctype html><html lang="${language}"><head><meta charset="utf-8"><title>${escape(subject)}</title></head><body>`,
-    ...body,
+    ...parts.map(htmlPart),
     "</body></html>\n",
   ].join("\n");
+}
+
+function htmlPart(part: Part): string {
+  if (typeof part === "string") return `<p>${escape(part).replaceAll("\n", "<br>")}</p>`;
+  if ("copy" in part) return `<pre>${escape(part.copy)}</pre>`;
+  if ("heading" in part) return `<h2>${escape(part.heading)}</h2>`;
+  return `<p><a href="${escape(part.link)}">${escape(part.label)}</a></p>`;
 }
 
 const ENTITIES: Record<string, string> = {

@@ -1,26 +1,83 @@
-import type { Language } from "../../lib/declare.ts";
+import type { ServiceSettingSchema } from "moleculer";
+import type { Envelope } from "../../lib/declare.ts";
+import { pageOf, readCursor, writeCursor } from "../../lib/cursor.ts";
+import { AppError, invalid } from "../../lib/errors.ts";
 import { implement, userOf } from "../../lib/implement.ts";
 import type { Ctx, Mixin } from "../../lib/implement.ts";
-import { pageOf, readCursor, writeCursor } from "../../lib/cursor.ts";
 import { iso } from "../../lib/types.ts";
 import { documents } from "../../mixins/documents.ts";
-import { names, nobody } from "../../mixins/people.ts";
+import { names } from "../../mixins/people.ts";
+import { gatewayUrl, runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
 import { batches, Inbox } from "./inbox.ts";
 import type { NotificationDocument, Place } from "./inbox.ts";
+import { Mailings } from "./mailings.ts";
 import { notifications } from "./notifications.contract.ts";
+import { Preferences } from "./preferences.ts";
+import { isoOrNull, present } from "./present.ts";
 import { noticesOf } from "./recipients.ts";
 import type { Told } from "./recipients.ts";
-import { textOf, UNNAMED } from "./texts.ts";
+import { Sender } from "./sending.ts";
+import { stopOf, unsubscribeKey } from "./unsubscribe.ts";
+import type { Stop } from "./unsubscribe.ts";
 
 const HOUR = 3_600_000;
 const EXPORT_PAGE = 200;
+/** Notices that a stream gets at once. */
+const STREAM_PAGE = 50;
 const CURSOR = "notifications";
 
-const own: Mixin<{ inbox: Inbox }> = {};
+/** In milliseconds; tests change them. */
+interface Pace {
+  /** How often mails that are due are looked for. */
+  mails: number;
+  /** How long the first notice of a digest waits for others. */
+  digest: number;
+}
+
+interface Settings extends ServiceSettingSchema {
+  pace: Pace;
+}
+const SETTINGS: Settings = { pace: { mails: 1_000, digest: HOUR } };
+
+interface Own {
+  settings: Settings;
+  inbox: Inbox;
+  preferences: Preferences;
+  mailings: Mailings;
+  sender: Sender;
+  unsubscribeKey: Buffer;
+  /** Mails are due, and gateways are to know of it. */
+  spread(docs: NotificationDocument[]): Promise<void>;
+  /** Deletes everything of people who are erased. */
+  forget(users: string[]): Promise<void>;
+  /** @throws VALIDATION_FAILED for a token that is not one of ours */
+  stopBy(token: string): Stop;
+}
+
+const own: Mixin<Own> = {};
 
 export default implement(notifications, {
   mixins: [documents("notifications"), sweeper(), own],
+  settings: SETTINGS,
+  methods: {
+    async spread(docs: NotificationDocument[]): Promise<void> {
+      await this.mailings.told(docs, this.settings.pace.digest);
+      const users = docs.filter(({ unstreamed }) => !unstreamed).map(({ user }) => user);
+      // What is lost on the way gateways find when they ask.
+      if (users.length > 0) void this.broker.broadcast("notifications.told", { users });
+    },
+    async forget(users: string[]): Promise<void> {
+      await this.preferences.forget(users);
+      await this.mailings.forget(users);
+      await this.inbox.forget(users);
+    },
+    stopBy(token: string): Stop {
+      const stop = stopOf(this.unsubscribeKey, token);
+      if (!stop) throw invalid({ field: "token", code: "INVALID" });
+      return stop;
+    },
+  },
   actions: {
     async list(ctx) {
       const user = userOf(ctx);
@@ -28,49 +85,130 @@ export default implement(notifications, {
       const docs = await this.inbox.page(user, { unread, after: placeOf(cursor), limit: limit + 1 });
       const { items, nextCursor } = pageOf(docs, limit, cursorOf);
       const unreadCount = await this.inbox.unread(user);
-      return { items: await present(ctx, user, items), nextCursor, unreadCount };
+      const reader = { id: user, language: ctx.headers.lang };
+      return { items: await present(ctx, reader, items), nextCursor, unreadCount };
     },
     async read(ctx) {
       const user = userOf(ctx);
       await this.inbox.read(user, "ids" in ctx.params ? ctx.params.ids : null, Date.now());
       return { unreadCount: await this.inbox.unread(user) };
     },
+    async stream() {
+      // Whoever comes here has not come by a gateway, and has no connection to write to.
+      throw new AppError("NOT_FOUND");
+    },
+    async preferences(ctx) {
+      return this.preferences.of(userOf(ctx));
+    },
+    async setPreferences(ctx) {
+      const user = userOf(ctx);
+      await this.preferences.choose(user, ctx.params);
+      return this.preferences.of(user);
+    },
+    async unsubscription(ctx) {
+      const { user, kinds } = this.stopBy(ctx.params.token);
+      const wants = await this.preferences.ofAll([user]);
+      return { kinds: [...kinds], stopped: kinds.every((kind) => !wants(user, kind).email) };
+    },
+    async unsubscribe(ctx) {
+      const { user, kinds } = this.stopBy(ctx.params.token);
+      await this.preferences.stopMails(user, kinds);
+      // Nothing is kept of who is gone, and nothing is sent to them anyway.
+      const gone = await goneOf(ctx, [user]);
+      await this.preferences.forget(gone);
+      return { kinds: [...kinds], stopped: true };
+    },
+    async place(ctx) {
+      const { user, id } = ctx.params;
+      const known = id === null ? null : await this.inbox.seqOf(user, id);
+      return known ?? (await this.inbox.heads([user])).get(user) ?? 0;
+    },
+    async after(ctx) {
+      const { user, seq } = ctx.params;
+      const docs = await this.inbox.after(user, seq, STREAM_PAGE);
+      const shown = docs.filter(({ unstreamed }) => !unstreamed);
+      return {
+        items: await present(ctx, { id: user }, shown),
+        seq: docs.at(-1)?.seq ?? seq,
+        more: docs.length === STREAM_PAGE,
+      };
+    },
+    async heads(ctx) {
+      const found = await Promise.all(batches(ctx.params.users).map((some) => this.inbox.heads(some)));
+      return found.flatMap((heads) => [...heads].map(([user, seq]) => ({ user, seq })));
+    },
+    async sendMails(ctx) {
+      await this.sender.sendDue(ctx);
+    },
     async onMessage(ctx) {
-      // The relay brings what domains have told, and those are typed by the same declarations.
-      const message = ctx.params as unknown as Told;
+      const message = toldBy(ctx.params);
       const notices = await noticesOf(message, {
         officersOf: (clubId) => ctx.call("members.officersOf", { clubId }),
         reviewers: () => ctx.call("users.withRole", { role: "reviewer" }),
         moderators: () => ctx.call("users.withRole", { role: "moderator" }),
       });
-      const told = await this.inbox.tell(message, notices);
+      const told = await this.inbox.tell(
+        message,
+        notices,
+        (users) => this.preferences.ofAll(users),
+        (docs) => this.spread(docs),
+      );
       // Asked afterwards: whoever is erased in between is either known to be so now, or their notices go with users.erased.
       for (const some of batches(told)) {
-        const people = await names(ctx, some);
-        const gone = some.filter((id) => (people.get(id)?.status ?? "erased") === "erased");
-        if (gone.length > 0) await this.inbox.forget(gone);
+        const gone = await goneOf(ctx, some);
+        if (gone.length > 0) await this.forget(gone);
       }
     },
     async onUserErased(ctx) {
       const user = ctx.params.aggregate.id;
-      await this.inbox.forget([user]);
+      await this.forget([user]);
       await this.idempotencyKeys.forget(user);
     },
     async exportUser(ctx) {
       const { user, cursor } = ctx.params;
-      const page = { unread: false, after: placeOf(cursor), limit: EXPORT_PAGE + 1 };
+      const page = { all: true, after: placeOf(cursor), limit: EXPORT_PAGE + 1 };
       const { items, nextCursor } = pageOf(await this.inbox.page(user, page), EXPORT_PAGE, cursorOf);
-      return { records: items.map(recordOf), nextCursor };
+      const preferences = cursor === null ? await this.preferences.chosenBy(user) : null;
+      return { records: [...(preferences ? [{ preferences }] : []), ...items.map(recordOf)], nextCursor };
     },
   },
   async started() {
     this.inbox = await Inbox.open(this.documents);
+    this.preferences = await Preferences.open(this.documents);
+    this.mailings = await Mailings.open(this.documents, this.inbox);
+    this.unsubscribeKey = await unsubscribeKey(this.documents);
+    const { inbox, preferences, mailings, unsubscribeKey: key } = this;
+    this.sender = new Sender({
+      inbox,
+      preferences,
+      mailings,
+      key,
+      base: () => gatewayUrl(runtimeOf(this.broker)),
+      wait: () => this.settings.pace.digest,
+    });
+    this.every(this.settings.pace.mails, async () => {
+      await this.broker.call("notifications.sendMails");
+    });
     this.every(HOUR, async () => {
       await this.inbox.sweep(Date.now());
       await this.idempotencyKeys.sweep(Date.now());
     });
   },
+  async stopped() {
+    this.sender?.stop();
+  },
 });
+
+/** The relay brings what domains have told, and those are typed by the same declarations. */
+function toldBy(envelope: Envelope): Told {
+  return envelope as unknown as Told;
+}
+
+/** Those who are erased, or nobody. */
+async function goneOf(ctx: Ctx, users: string[]): Promise<string[]> {
+  const people = await names(ctx, users);
+  return users.filter((id) => (people.get(id)?.status ?? "erased") === "erased");
+}
 
 function cursorOf({ createdAt, _id }: NotificationDocument): string {
   return writeCursor(CURSOR, [createdAt, _id]);
@@ -83,68 +221,4 @@ function placeOf(cursor: string | null | undefined): Place | null {
 
 function recordOf({ _id: id, kind, event, subject, values, createdAt, readAt }: NotificationDocument) {
   return { id, kind, event, subject, values, createdAt: iso(createdAt), readAt: isoOrNull(readAt) };
-}
-
-/** As the reader sees them: names are asked in one batch each. An inbox can be read while those domains are away. */
-async function present(ctx: Ctx, reader: string, docs: NotificationDocument[]) {
-  if (docs.length === 0) return [];
-  const [clubs, people, activities] = await Promise.all([
-    clubNames(ctx, docs),
-    peopleOf(ctx, reader, docs),
-    activitiesOf(ctx, docs),
-  ]);
-  const language = ctx.headers.lang ?? people?.get(reader)?.locale ?? "en";
-  const unnamed = UNNAMED[language];
-  return docs.map(({ _id: id, kind, event, subject, values, createdAt, readAt }) => ({
-    id,
-    kind,
-    ...textOf(
-      event,
-      values,
-      {
-        club: clubs?.get(values.clubId ?? "") ?? unnamed.club,
-        person: personName(people, values.personId, language),
-        activity: activities?.get(values.activityId ?? "")?.title ?? unnamed.activity,
-        timezone: activities?.get(values.activityId ?? "")?.timezone ?? unnamed.timezone,
-      },
-      language,
-    ),
-    subject,
-    createdAt: iso(createdAt),
-    readAt: isoOrNull(readAt),
-  }));
-}
-
-type People = Awaited<ReturnType<typeof names>>;
-
-function personName(people: People | null, id: string | undefined, language: Language): string {
-  if (!people || !id) return UNNAMED[language].person;
-  const person = people.get(id);
-  return !person || person.status === "erased" ? nobody(language).displayName : person.displayName;
-}
-
-async function clubNames(ctx: Ctx, docs: NotificationDocument[]): Promise<Map<string, string> | null> {
-  const ids = [...new Set(docs.flatMap(({ values }) => values.clubId ?? []))];
-  if (ids.length === 0) return null;
-  const clubs = await ctx.call("clubs.records", { ids }).catch(() => []);
-  return new Map(clubs.map(({ id, name }) => [id, name]));
-}
-
-async function activitiesOf(
-  ctx: Ctx,
-  docs: NotificationDocument[],
-): Promise<Map<string, { title: string; timezone: string }> | null> {
-  const ids = [...new Set(docs.flatMap(({ values }) => values.activityId ?? []))];
-  if (ids.length === 0) return null;
-  const activities = await ctx.call("activities.records", { ids }).catch(() => []);
-  return new Map(activities.map((activity) => [activity.id, activity]));
-}
-
-function peopleOf(ctx: Ctx, reader: string, docs: NotificationDocument[]): Promise<People | null> {
-  const ids = docs.map(({ values }) => values.personId);
-  return names(ctx, ctx.headers.lang ? ids : [...ids, reader]).catch(() => null);
-}
-
-function isoOrNull(at: number | null): string | null {
-  return at === null ? null : iso(at);
 }
