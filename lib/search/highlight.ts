@@ -2,12 +2,13 @@ import { fold, type FoldedText, foldWithPositions } from "./fold.ts";
 import type { AnalyzedQuery, Clause } from "./query.ts";
 import { type Unit, unitsOf } from "./sound.ts";
 import { type Token, tokens } from "./tokens.ts";
+import { HEARD } from "./syllables.ts";
 import { allowedTypos, Misspelling, typosBetween } from "./typos.ts";
 
 /** From (included) to (excluded), as offsets. */
 type Range = [from: number, to: number];
 
-/** A longer field is shown as a fragment of at most so many UTF-16 units. */
+/** A longer field is shown as a fragment of at most so many UTF-16 units, unless it is told otherwise. */
 const FRAGMENT = 200;
 /** How much of the text before the first match a fragment shows. */
 const BEFORE = 30;
@@ -112,7 +113,12 @@ function initialRanges(units: Unit[], wanted: string, isName: boolean): Range[] 
   return ranges;
 }
 
-function pronouncedRanges(units: Unit[], query: AnalyzedQuery, typos: boolean, isName: boolean): Range[] {
+function pronouncedRanges(
+  units: Unit[],
+  query: AnalyzedQuery,
+  { pronounced, typos }: HighlightOptions,
+): Range[] {
+  const isName = pronounced === "name";
   const spelling: Spelling = {
     units,
     text: units.map((unit) => unit.text).join(""),
@@ -127,7 +133,10 @@ function pronouncedRanges(units: Unit[], query: AnalyzedQuery, typos: boolean, i
     else homophones.push(...clause.sounds);
   }
   for (const sound of spellings) {
-    const found = [...spelledRanges(spelling, sound, true, isName), ...initialRanges(units, sound, isName)];
+    // As in matching: so few letters sound like too many titles.
+    if (pronounced === "title" && sound.length < HEARD) continue;
+    const initials = pronounced === "title" ? [] : initialRanges(units, sound, isName);
+    const found = [...spelledRanges(spelling, sound, true, isName), ...initials];
     const max = typos && found.length === 0 ? allowedTypos(sound.length) : 0;
     const near = max > 0 ? new Misspelling(sound, max).rangeIn(spelling.text, spelling.marks, true) : null;
     ranges.push(...found, ...(near === null ? [] : charactersBehind(spelling, ...near)));
@@ -173,21 +182,21 @@ function splitsCharacter(source: string, at: number): boolean {
 }
 
 /** The part of a long text in which the most matches stand; surrogate pairs stay whole. */
-function fragmentOf(source: string, ranges: Range[]): Range {
-  if (source.length <= FRAGMENT) return [0, source.length];
-  const best = densest(ranges, FRAGMENT - BEFORE);
-  let start = Math.max(0, Math.min(best - BEFORE, source.length - FRAGMENT));
+function fragmentOf(source: string, ranges: Range[], size: number): Range {
+  if (source.length <= size) return [0, source.length];
+  const best = densest(ranges, size - BEFORE);
+  let start = Math.max(0, Math.min(best - BEFORE, source.length - size));
   // Not from the middle of a word, where that can be helped.
   const space = start === 0 ? -1 : source.slice(start, best).search(/[\s\p{P}]/u);
   if (space >= 0) start += space + 1;
-  let end = Math.min(source.length, start + FRAGMENT);
+  let end = Math.min(source.length, start + size);
   if (splitsCharacter(source, start)) start += 1;
   if (splitsCharacter(source, end)) end -= 1;
   return [start, end];
 }
 
-function mark(source: string, ranges: Range[]): string {
-  const [start, end] = fragmentOf(source, ranges);
+function mark(source: string, ranges: Range[], size: number): string {
+  const [start, end] = fragmentOf(source, ranges, size);
   let html = "";
   let done = start;
   for (const range of ranges) {
@@ -201,10 +210,12 @@ function mark(source: string, ranges: Range[]): string {
 }
 
 export interface HighlightOptions {
-  /** What the field is, where it also matches by pinyin. */
-  pronounced: "name" | "tags" | null;
+  /** What the field is, where it also matches by pinyin; a title does not by initials. */
+  pronounced: "name" | "tags" | "title" | null;
   /** The query was taken loosely. */
   typos: boolean;
+  /** Length of a fragment. */
+  fragment?: number;
 }
 
 /**
@@ -217,7 +228,7 @@ export function highlight(source: string, query: AnalyzedQuery, options: Highlig
     if (splitsCharacter(source, end)) end -= 1;
     const part = source.slice(start, end);
     const ranges = rangesIn(part, query, options);
-    if (ranges.length > 0) return mark(part, ranges);
+    if (ranges.length > 0) return mark(part, ranges, options.fragment ?? FRAGMENT);
   }
   return null;
 }
@@ -234,9 +245,8 @@ function rangesIn(source: string, query: AnalyzedQuery, options: HighlightOption
   const found = tokens(folded.text);
   const ranges = writtenRanges(folded.text, found, query, options.typos);
   if (options.pronounced !== null) {
-    const isName = options.pronounced === "name";
-    for (const part of isName ? [found] : byTag(folded.text, found)) {
-      ranges.push(...pronouncedRanges(unitsOf(part), query, options.typos, isName));
+    for (const part of options.pronounced === "tags" ? byTag(folded.text, found) : [found]) {
+      ranges.push(...pronouncedRanges(unitsOf(part), query, options));
     }
   }
   return sourceRanges(source, folded, ranges);

@@ -1,10 +1,14 @@
 import type { Entry, Facet } from "./entry.ts";
 import type { FacetCount, SearchCursor } from "./types.ts";
 
-export interface Hit {
+interface Keyed {
+  entry: { document: { id: string } };
+  key: number;
+}
+
+export interface Hit extends Keyed {
   entry: Entry;
   slot: number;
-  key: number;
 }
 
 /** The greater key first, among equals the greater id (with UUIDv7: the newer). */
@@ -12,15 +16,15 @@ function precedes(a: SearchCursor, b: SearchCursor): boolean {
   return a.key !== b.key ? a.key > b.key : a.id > b.id;
 }
 
-const place = (hit: Hit): SearchCursor => ({ key: hit.key, id: hit.entry.document.id });
+const place = (hit: Keyed): SearchCursor => ({ key: hit.key, id: hit.entry.document.id });
 
 /** The best `limit` hits after the cursor, in order, without sorting all of them; and where to go on. */
-export function pageOf(
-  hits: Hit[],
+export function pageOf<H extends Keyed>(
+  hits: H[],
   limit: number,
   after: SearchCursor | undefined,
-): { page: Hit[]; next: SearchCursor | null } {
-  const page: Hit[] = [];
+): { page: H[]; next: SearchCursor | null } {
+  const page: H[] = [];
   let more = false;
   for (const hit of hits) {
     const at = place(hit);

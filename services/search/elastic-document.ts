@@ -4,6 +4,7 @@ import { fold } from "../../lib/search/fold.ts";
 import type { SearchDocument } from "../../lib/search/index.ts";
 import { type Unit, unitsOf } from "../../lib/search/sound.ts";
 import { pairs, type Token, tokens } from "../../lib/search/tokens.ts";
+import type { Stored } from "./elastic-index.ts";
 
 /** Searched fields with what a match in them counts. */
 export const BOOSTS = { name: 5, tags: 3, summary: 2, category: 1, description: 1 };
@@ -48,7 +49,7 @@ export const MAPPINGS = {
   },
 };
 
-export interface Stored extends Record<string, unknown> {
+export interface StoredClub extends Stored {
   document: SearchDocument;
 }
 
@@ -86,7 +87,7 @@ function stretches(units: Unit[]): { ends: string[]; spans: string[]; initials: 
 const unique = (values: string[]): string[] => [...new Set(values)];
 
 /** What is stored for a club. */
-export function storedOf(document: SearchDocument): Stored {
+export function storedOf(document: SearchDocument): StoredClub {
   const { fields, plain, sound } = analyzeDocument(document, FIELDS, "name");
   const name = stretches(unitsOf(fields.get("name") ?? []));
   const tags = document.tags.map((tag) => stretches(unitsOf(tokens(fold(tag)))));

@@ -1,41 +1,51 @@
-/** The index of clubs on Elasticsearch. Searches go to an alias, changes to every index that is served or being built. */
+/** An index on Elasticsearch. Searches go to an alias, changes to every index that is served or being built. */
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { estypes } from "@elastic/elasticsearch";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
-import { highlightsOf } from "../../lib/search/highlights.ts";
-import type { SearchItem, SearchQuery, SearchResult, Suggestion } from "../../lib/search/index.ts";
-import { type Mode, modesFor } from "../../lib/search/match.ts";
-import { type AnalyzedQuery, analyzeQuery } from "../../lib/search/query.ts";
-import type { ClubRecord } from "../clubs/clubs.contract.ts";
-import { documentOf, type ClubEngine } from "./club-index.ts";
 import { BULK_PATIENCE, type Elastic, IndexLost } from "./elastic-client.ts";
-import { FIELDS, MAPPINGS, SETTINGS, type Stored, storedOf } from "./elastic-document.ts";
-import { countsOf, type Plan, planOf, requestOf, suggestionsOf } from "./elastic-query.ts";
+import type { Engine } from "./kept-index.ts";
 
-/** Changes with the form of the documents: nodes of another form have an index of their own. */
-const FORM = createHash("sha256")
-  .update(JSON.stringify([MAPPINGS, SETTINGS]))
-  .digest("hex")
-  .slice(0, 8);
 /** Each index is written by this alias only, so that one that is lost does not come back without its mapping. */
 const WRITE = "-write";
-const BATCH = 500;
-const SUGGESTIONS = 10;
+/** How often a part of a new index is tried, and milliseconds between. */
+const TRIES = 5;
+const PAUSE = 1_500;
 
-type Change = { id: string; version: number; stored: Stored | { active: false } };
-type Waiting = Change & { resolve: () => void; reject: (error: unknown) => void };
-const rarity = (all: number, found: number): number => Math.log(1 + (all - found + 0.5) / (found + 0.5));
+/** What is stored; without texts (`active: false`) of what is gone or hidden, so that nothing older comes back. */
+export type Stored = Record<string, unknown> & { active: boolean };
 
-function changeOf(id: string, club: ClubRecord | null): Change {
-  // Ids are never used again. A document without texts stays, so that nothing older comes back.
-  if (club?.status !== "active")
-    return { id, version: club?.revision ?? Number.MAX_SAFE_INTEGER, stored: { active: false } };
-  return { id, version: club.revision, stored: storedOf(documentOf(club)) };
+/** What is kept in an index, and how. */
+export interface Kind<R> {
+  /** Of the index, after the namespace. */
+  name: string;
+  mappings: estypes.MappingTypeMapping;
+  settings: estypes.IndicesIndexSettings;
+  /** How many changes go together. */
+  batch: number;
+  idOf: (record: R) => string;
+  storedOf: (record: R) => { version: number; stored: Stored };
 }
 
-export class ElasticIndex implements ClubEngine {
+interface Change {
+  id: string;
+  version: number;
+  stored: Stored;
+}
+type Waiting = Change & { resolve: () => void; reject: (error: unknown) => void };
+
+/** Changes with the form of the documents: nodes of another form have an index of their own. */
+function formOf({ mappings, settings }: Kind<never>): string {
+  return createHash("sha256")
+    .update(JSON.stringify([mappings, settings]))
+    .digest("hex")
+    .slice(0, 8);
+}
+
+export class ElasticIndex<R> implements Engine<R> {
   readonly #elastic: Elastic;
+  readonly #kind: Kind<R>;
   /** The alias that is searched. */
   readonly #serving: string;
   readonly #onLost: () => void;
@@ -47,9 +57,10 @@ export class ElasticIndex implements ClubEngine {
    * @param namespace separates clusters that share a server
    * @param onLost told when there is no index to search or to write
    */
-  constructor(elastic: Elastic, namespace: string, onLost: () => void) {
+  constructor(elastic: Elastic, namespace: string, kind: Kind<R>, onLost: () => void) {
     this.#elastic = elastic;
-    this.#serving = `${namespace.toLowerCase().replace(/[^a-z0-9-]/g, "-")}-clubs-${FORM}`;
+    this.#kind = kind;
+    this.#serving = `${namespace.toLowerCase().replace(/[^a-z0-9-]/g, "-")}-${kind.name}-${formOf(kind)}`;
     this.#onLost = onLost;
   }
 
@@ -58,55 +69,42 @@ export class ElasticIndex implements ClubEngine {
     return this.#elastic.call((client) => client.indices.existsAlias({ name: this.#serving }));
   }
 
-  async search(asked: SearchQuery): Promise<SearchResult> {
-    const query = analyzeQuery(asked.q);
-    const nothing = { items: [], facets: { category: [], tag: [] }, total: 0, next: null };
-    if (query.clauses.length === 0) return nothing;
-    let found: number[] | undefined;
-    for (const mode of modesFor(query)) {
-      const plan = planOf(query, mode, found);
-      const { all, hits, parts, whole } = await this.#count(plan, asked);
-      found ??= parts;
-      if (hits === 0) continue;
-      const rarities = { parts: parts.map((count) => rarity(all, count)), whole: rarity(all, whole) };
-      return resultOf(await this.#ask(requestOf(query, plan, rarities, asked)), query, mode, asked);
+  /** @throws UNAVAILABLE where it cannot answer now */
+  async ask<S extends Stored>(request: estypes.SearchRequest): Promise<estypes.SearchResponse<S>> {
+    try {
+      return await this.#elastic.call((client) => client.search<S>({ ...request, index: this.#serving }));
+    } catch (error) {
+      if (error instanceof IndexLost) this.#onLost();
+      throw error;
     }
-    return nothing;
-  }
-
-  async suggest(q: string): Promise<Suggestion[]> {
-    const query = analyzeQuery(q);
-    if (query.plain === "") return [];
-    for (const loose of [false, true]) {
-      const { hits } = await this.#ask(suggestionsOf(query, loose, SUGGESTIONS));
-      if (hits.hits.length > 0)
-        return hits.hits.flatMap(({ _source: stored }) =>
-          stored ? [{ id: stored.document.id, name: stored.document.fields["name"] ?? "" }] : [],
-        );
-    }
-    return [];
   }
 
   /** Answers when the change is in every index. Changes that come while others are written go together. */
-  apply(id: string, club: ClubRecord | null): Promise<void> {
+  apply(id: string, record: R | null): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...changeOf(id, club), resolve, reject });
+      this.#waiting.push({ ...this.#changeOf(id, record), resolve, reject });
       void this.#flush();
     });
   }
 
-  rebuild(pages: () => AsyncIterable<ClubRecord[]>): Promise<number> {
+  rebuild(pages: () => AsyncIterable<R[]>): Promise<number> {
     this.#building ??= this.#build(pages()).finally(() => (this.#building = null));
     return this.#building;
+  }
+
+  #changeOf(id: string, record: R | null): Change {
+    // Ids are never used again.
+    if (record === null) return { id, version: Number.MAX_SAFE_INTEGER, stored: { active: false } };
+    return { id, ...this.#kind.storedOf(record) };
   }
 
   async #flush(): Promise<void> {
     if (this.#flushing) return;
     this.#flushing = true;
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, BATCH);
+      const batch = this.#waiting.splice(0, this.#kind.batch);
       try {
-        // Asked each time: an index that is begun after this reads the clubs after their change.
+        // Asked each time: an index that is begun after this reads the records after their change.
         const indices = await this.#indices();
         if (!indices.some(({ serving }) => serving)) throw new IndexLost();
         for (const { name } of indices) await this.#write(name, batch, true);
@@ -140,6 +138,17 @@ export class ElasticIndex implements ClubEngine {
     }
   }
 
+  /** A busy moment of the server does not waste what has been built. */
+  async #writeSurely(name: string, changes: Change[], tries = TRIES): Promise<void> {
+    try {
+      await this.#write(name, changes, false);
+    } catch (error) {
+      if (error instanceof IndexLost || tries === 1) throw error;
+      await sleep(PAUSE);
+      await this.#writeSurely(name, changes, tries - 1);
+    }
+  }
+
   /** The indices of this form, the oldest first. */
   async #indices(): Promise<{ name: string; serving: boolean }[]> {
     const all = await this.#elastic.call((client) =>
@@ -150,17 +159,17 @@ export class ElasticIndex implements ClubEngine {
       .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  async #build(pages: AsyncIterable<ClubRecord[]>): Promise<number> {
+  async #build(pages: AsyncIterable<R[]>): Promise<number> {
     const name = `${this.#serving}-${newId()}`;
-    const body = { index: name, mappings: MAPPINGS, settings: SETTINGS, aliases: { [name + WRITE]: {} } };
+    const { mappings, settings, idOf } = this.#kind;
+    const body = { index: name, mappings, settings, aliases: { [name + WRITE]: {} } };
     const options = { requestTimeout: BULK_PATIENCE };
     await this.#elastic.call((client) => client.indices.create(body, options));
     try {
       for await (const page of pages)
-        await this.#write(
+        await this.#writeSurely(
           name,
-          page.map((club) => changeOf(club.id, club)),
-          false,
+          page.map((record) => this.#changeOf(idOf(record), record)),
         );
       await this.#elastic.call((client) => client.indices.refresh({ index: name }, options));
       await this.#serve(name);
@@ -190,64 +199,9 @@ export class ElasticIndex implements ClubEngine {
       client.indices.updateAliases({ actions }, { requestTimeout: BULK_PATIENCE }),
     );
   }
-
-  async #ask(request: estypes.SearchRequest): Promise<estypes.SearchResponse<Stored>> {
-    try {
-      return await this.#elastic.call((client) =>
-        client.search<Stored>({ ...request, index: this.#serving }),
-      );
-    } catch (error) {
-      if (error instanceof IndexLost) this.#onLost();
-      throw error;
-    }
-  }
-
-  async #count(
-    plan: Plan,
-    asked: SearchQuery,
-  ): Promise<{ all: number; hits: number; parts: number[]; whole: number }> {
-    const { hits, aggregations } = await this.#ask(countsOf(plan, asked));
-    const counts = aggregations?.["counts"] as estypes.AggregationsFiltersAggregate | undefined;
-    const buckets = (counts?.buckets ?? {}) as Record<string, { doc_count: number }>;
-    const of = (key: string): number => buckets[key]?.doc_count ?? 0;
-    return {
-      all: totalOf(hits),
-      hits: of("hits"),
-      parts: plan.parts.map((_, i) => of(`${i}`)),
-      whole: of("whole"),
-    };
-  }
 }
 
-function resultOf(
-  { hits, aggregations }: estypes.SearchResponse<Stored>,
-  query: AnalyzedQuery,
-  { typos }: Mode,
-  { limit }: SearchQuery,
-): SearchResult {
-  const page = hits.hits.slice(0, limit);
-  const last = page.at(-1)?.sort;
-  const items = page.flatMap(({ _source: stored, _score: score }): SearchItem[] => {
-    if (!stored) return [];
-    const highlights = highlightsOf(stored.document, query, { fields: FIELDS, nameField: "name", typos });
-    return [{ id: stored.document.id, score: Math.round((score ?? 0) * 1e6) / 1e6, highlights }];
-  });
-  return {
-    items,
-    facets: { category: facetOf(aggregations?.["category"]), tag: facetOf(aggregations?.["tag"]) },
-    total: totalOf(hits),
-    next: last && hits.hits.length > limit ? { key: Number(last[0]), id: String(last[1]) } : null,
-  };
-}
-
-function totalOf({ total }: estypes.SearchHitsMetadata<Stored>): number {
+/** How many there are in all. */
+export function totalOf({ total }: estypes.SearchHitsMetadata): number {
   return typeof total === "number" ? total : (total?.value ?? 0);
-}
-
-function facetOf(found: estypes.AggregationsAggregate | undefined): SearchResult["facets"]["tag"] {
-  const { buckets } = found as estypes.AggregationsStringTermsAggregate;
-  return (buckets as estypes.AggregationsStringTermsBucket[]).map(({ key, doc_count: count }) => ({
-    value: String(key),
-    count,
-  }));
 }

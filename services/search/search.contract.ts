@@ -34,11 +34,38 @@ export const search = declare("search", {
     access: "service",
     safe: true,
   },
+  /** No engine to ask: UNAVAILABLE, and posts answers by itself. A hit may be hidden by now: posts drops it. */
+  posts: {
+    params: T.Object({
+      q: T.String(),
+      clubId: Nullable(T.String()),
+      /** One tag, exactly as it stands in the post. */
+      tag: Nullable(T.String()),
+      limit: T.Integer({ minimum: 1, maximum: 100 }),
+      cursor: Nullable(T.String()),
+    }),
+    returns: T.Object({
+      items: T.Array(
+        T.Object({ id: T.String(), score: T.Number(), highlights: T.Record(T.String(), T.String()) }),
+      ),
+      total: T.Integer(),
+      nextCursor: Nullable(T.String()),
+    }),
+    access: "service",
+    safe: true,
+  },
   /** Builds the index anew from the clubs; answers how many are in it. */
   rebuild: { returns: T.Object({ clubs: T.Integer() }), access: "service", timeout: 300_000 },
   onClubChanged: {
     params: AnyEnvelope,
     access: "service",
     consumes: ["clubs.updated", "clubs.statusChanged", "clubs.deleted"],
+  },
+  /** As `rebuild`, from the posts that are shown. */
+  rebuildPosts: { returns: T.Object({ posts: T.Integer() }), access: "service", timeout: 1_800_000 },
+  onPostChanged: {
+    params: AnyEnvelope,
+    access: "service",
+    consumes: ["posts.published", "posts.changed", "posts.held", "posts.removed"],
   },
 });

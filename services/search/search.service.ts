@@ -8,45 +8,30 @@ import { runtimeOf } from "../../mixins/runtime.ts";
 import { ClubIndex } from "./club-index.ts";
 import type { ClubEngine } from "./club-index.ts";
 import type { Elastic } from "./elastic-client.ts";
+import { Keeper } from "./keeper.ts";
+import { PostIndex } from "./post-index.ts";
+import type { PostEngine } from "./post-index.ts";
 import { search } from "./search.contract.ts";
 
+/** Kind of the cursors. */
+const POSTS = "search.posts";
+/** Clubs, and posts, of one page of a rebuild. */
 const PAGE = 100;
-/** Milliseconds until the first build is tried again, growing while clubs is away. */
-const FIRST_RETRY = 50;
-const LAST_RETRY = 2_000;
+const POSTS_PAGE = 500;
 
 type Clubs = Answer<"clubs.page">;
+type Posts = Answer<"posts.page">;
 
 const own: Mixin<{
   index: ClubEngine;
+  postIndex: PostEngine;
+  keepers: { clubs: Keeper; posts: Keeper };
   elastic: Elastic | null;
-  /** An index is being built, or waits for clubs or Elasticsearch. */
-  building: boolean;
-  retry: NodeJS.Timeout | null;
-  ended: boolean;
 }> = {};
 
 export default implement(search, {
   mixins: [own],
   methods: {
-    /** Builds the index as soon as clubs, and Elasticsearch where there is one, answer. */
-    buildAgain(): void {
-      if (this.building || this.ended) return;
-      this.building = true;
-      void this.buildFirst(FIRST_RETRY);
-    },
-    async buildFirst(wait: number): Promise<void> {
-      try {
-        const clubs = await this.index.rebuild(() => pagesOf(this.broker));
-        this.logger.info("The search index is built", { clubs });
-        this.building = false;
-      } catch (error) {
-        if (this.ended) return;
-        if (wait === LAST_RETRY) this.logger.warn("Search waits for clubs", { error: String(error) });
-        const next = Math.min(wait * 2, LAST_RETRY);
-        this.retry = setTimeout(() => void this.buildFirst(next), wait);
-      }
-    },
     /** What Elasticsearch answers; null while it is away. The index in this process has nobody to stand in for it. */
     async unlessAway<R>(ask: () => Promise<R>): Promise<R | null> {
       try {
@@ -82,8 +67,18 @@ export default implement(search, {
       const { clubs } = await ctx.call("clubs.findByName", { q, category: null, tag: null, limit: 10 });
       return clubs.map(({ id, name }) => ({ id, name }));
     },
+    async posts(ctx) {
+      const { cursor, ...asked } = ctx.params;
+      const place = readCursor(cursor, POSTS, ["number", "string"]);
+      const after = place && { key: place[0] as number, id: place[1] as string };
+      const { next, ...hits } = await this.postIndex.search({ ...asked, after });
+      return { ...hits, nextCursor: next && writeCursor(POSTS, [next.key, next.id]) };
+    },
     async rebuild() {
-      return { clubs: await this.index.rebuild(() => pagesOf(this.broker)) };
+      return { clubs: await this.index.rebuild(() => clubPages(this.broker)) };
+    },
+    async rebuildPosts() {
+      return { posts: await this.postIndex.rebuild(() => postPages(this.broker)) };
     },
     async onClubChanged(ctx) {
       const { id, version } = ctx.params.aggregate;
@@ -92,29 +87,46 @@ export default implement(search, {
       if (club && club.version < version) throw new AppError("UNAVAILABLE", { retryAfter: 1 });
       await this.index.apply(id, club ?? null);
     },
+    async onPostChanged(ctx) {
+      const { id, version } = ctx.params.aggregate;
+      const [post] = await ctx.call("posts.records", { ids: [id] });
+      if (post && post.version < version) throw new AppError("UNAVAILABLE", { retryAfter: 1 });
+      await this.postIndex.apply(id, post ?? null);
+    },
   },
   created() {
     this.index = new ClubIndex();
+    this.postIndex = new PostIndex();
+    this.keepers = {
+      clubs: new Keeper("clubs", () => this.index.rebuild(() => clubPages(this.broker)), this.logger),
+      posts: new Keeper("posts", () => this.postIndex.rebuild(() => postPages(this.broker)), this.logger),
+    };
     this.elastic = null;
-    this.building = false;
-    this.ended = false;
   },
   async started() {
     const { elasticsearchUrl, namespace } = runtimeOf(this.broker).settings;
-    if (!elasticsearchUrl) return this.buildAgain();
-    const [{ startElastic }, { ElasticIndex }] = await Promise.all([
+    const { clubs, posts } = this.keepers;
+    if (!elasticsearchUrl) {
+      clubs.start();
+      posts.start();
+      return;
+    }
+    const [{ startElastic }, { ElasticClubs }, { ElasticPosts }] = await Promise.all([
       import("./elastic-client.ts"),
-      import("./elastic-index.ts"),
+      import("./elastic-clubs.ts"),
+      import("./elastic-posts.ts"),
     ]);
     this.elastic = await startElastic(this.broker, elasticsearchUrl);
-    const index = new ElasticIndex(this.elastic, namespace, () => this.buildAgain());
+    const index = new ElasticClubs(this.elastic, namespace, () => clubs.start());
+    const postIndex = new ElasticPosts(this.elastic, namespace, () => posts.start());
     this.index = index;
+    this.postIndex = postIndex;
     // Where it does not answer the first search tells.
-    if (!(await index.exists().catch(() => true))) this.buildAgain();
+    if (!(await index.exists().catch(() => true))) clubs.start();
+    if (!(await postIndex.exists().catch(() => true))) posts.start();
   },
   async stopped() {
-    this.ended = true;
-    if (this.retry) clearTimeout(this.retry);
+    for (const keeper of Object.values(this.keepers)) keeper.stop();
     await this.elastic?.close();
   },
 });
@@ -131,7 +143,7 @@ function plainly({ clubs, total }: Answer<"clubs.findByName">): Answer<"search.c
 }
 
 /** All active clubs in the order of their ids. */
-async function* pagesOf(broker: ServiceBroker): AsyncGenerator<Clubs> {
+async function* clubPages(broker: ServiceBroker): AsyncGenerator<Clubs> {
   let after: string | null = null;
   for (;;) {
     const page: Clubs = await broker.call<Clubs, object>("clubs.page", { after, limit: PAGE });
@@ -139,4 +151,14 @@ async function* pagesOf(broker: ServiceBroker): AsyncGenerator<Clubs> {
     if (page.length < PAGE) return;
     after = page.at(-1)?.id ?? null;
   }
+}
+
+/** All posts that are shown in the order of their ids. */
+async function* postPages(broker: ServiceBroker): AsyncGenerator<Posts["posts"]> {
+  let after: string | null = null;
+  do {
+    const page: Posts = await broker.call<Posts, object>("posts.page", { after, limit: POSTS_PAGE });
+    yield page.posts;
+    after = page.next;
+  } while (after !== null);
 }

@@ -1,5 +1,5 @@
 import { Elastic, startElastic } from "../../services/search/elastic-client.ts";
-import { ElasticIndex } from "../../services/search/elastic-index.ts";
+import { ElasticClubs } from "../../services/search/elastic-clubs.ts";
 import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
 import { SearchIndex } from "../../lib/search/index.ts";
 import type { SearchQuery } from "../../lib/search/index.ts";
@@ -60,12 +60,12 @@ describeWith(["elasticsearch"], "clubs on Elasticsearch", () => {
   let server: Server;
   let elastic: Elastic;
   let lost = 0;
-  let index: ElasticIndex;
+  let index: ElasticClubs;
   beforeAll(async () => {
     server = await startElasticsearch();
     await broker.start();
     elastic = await startElastic(broker, server.url);
-    index = new ElasticIndex(elastic, "club-alliance", () => lost++);
+    index = new ElasticClubs(elastic, "club-alliance", () => lost++);
     // A server that has just started may take longer than a request is waited for.
     await eventually(
       () =>
@@ -150,7 +150,7 @@ describeWith(["elasticsearch"], "clubs on Elasticsearch", () => {
   }, 30_000);
 
   test("two nodes build at once", async () => {
-    const other = new ElasticIndex(elastic, "club-alliance", () => lost++);
+    const other = new ElasticClubs(elastic, "club-alliance", () => lost++);
     const counts = await Promise.allSettled([index, other].map((each) => each.rebuild(() => pages(clubs))));
     expect(counts.some(({ status }) => status === "fulfilled")).toBe(true);
     expect((await other.search(ask("读书"))).total).toBeGreaterThan(0);
