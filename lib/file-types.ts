@@ -11,25 +11,25 @@ interface FileType {
 
 const OFFICE = "application/vnd.openxmlformats-officedocument";
 
-const TYPES: Readonly<Record<string, FileType>> = {
-  "image/png": { kind: "picture", extensions: ["png"] },
-  "image/jpeg": { kind: "picture", extensions: ["jpg", "jpeg"] },
-  "image/webp": { kind: "picture", extensions: ["webp"] },
-  "image/gif": { kind: "picture", extensions: ["gif"] },
-  "application/pdf": { kind: "document", extensions: ["pdf"] },
-  [`${OFFICE}.wordprocessingml.document`]: { kind: "document", extensions: ["docx"] },
-  [`${OFFICE}.spreadsheetml.sheet`]: { kind: "document", extensions: ["xlsx"] },
-  [`${OFFICE}.presentationml.presentation`]: { kind: "document", extensions: ["pptx"] },
-  "text/plain": { kind: "document", extensions: ["txt"] },
-  "application/zip": { kind: "document", extensions: ["zip"] },
-};
+const TYPES: ReadonlyMap<string, FileType> = new Map<string, FileType>([
+  ["image/png", { kind: "picture", extensions: ["png"] }],
+  ["image/jpeg", { kind: "picture", extensions: ["jpg", "jpeg"] }],
+  ["image/webp", { kind: "picture", extensions: ["webp"] }],
+  ["image/gif", { kind: "picture", extensions: ["gif"] }],
+  ["application/pdf", { kind: "document", extensions: ["pdf"] }],
+  [`${OFFICE}.wordprocessingml.document`, { kind: "document", extensions: ["docx"] }],
+  [`${OFFICE}.spreadsheetml.sheet`, { kind: "document", extensions: ["xlsx"] }],
+  [`${OFFICE}.presentationml.presentation`, { kind: "document", extensions: ["pptx"] }],
+  ["text/plain", { kind: "document", extensions: ["txt"] }],
+  ["application/zip", { kind: "document", extensions: ["zip"] }],
+]);
 
 /** The part without which a zip is no such document. */
-const MAIN_PART: Readonly<Record<string, string>> = {
-  [`${OFFICE}.wordprocessingml.document`]: "word/document.xml",
-  [`${OFFICE}.spreadsheetml.sheet`]: "xl/workbook.xml",
-  [`${OFFICE}.presentationml.presentation`]: "ppt/presentation.xml",
-};
+const MAIN_PART: ReadonlyMap<string, string> = new Map([
+  [`${OFFICE}.wordprocessingml.document`, "word/document.xml"],
+  [`${OFFICE}.spreadsheetml.sheet`, "xl/workbook.xml"],
+  [`${OFFICE}.presentationml.presentation`, "ppt/presentation.xml"],
+]);
 
 const MIB = 1_048_576;
 /** Bytes. */
@@ -40,11 +40,11 @@ export type Purpose = "avatar" | "logo" | "post" | "activity";
 /** Types that may be uploaded for a purpose. */
 export function typesFor(purpose: Purpose): string[] {
   const pictures = purpose === "avatar" || purpose === "logo";
-  return Object.keys(TYPES).filter((type) => !pictures || isPicture(type));
+  return [...TYPES.keys()].filter((type) => !pictures || isPicture(type));
 }
 
 export function isPicture(contentType: string): boolean {
-  return TYPES[contentType]?.kind === "picture";
+  return TYPES.get(contentType)?.kind === "picture";
 }
 
 /** Whether browsers may show it; everything else they save. */
@@ -54,7 +54,7 @@ export function isShown(contentType: string): boolean {
 
 /** Bytes that a file of this type may have. @throws TypeError for a type that nobody may upload */
 export function limitOf(contentType: string): number {
-  const type = TYPES[contentType];
+  const type = TYPES.get(contentType);
   if (!type) throw new TypeError(`${contentType} is no type that may be uploaded.`);
   return LIMITS[type.kind];
 }
@@ -71,13 +71,13 @@ const RESERVED_NAME = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|$
  * something or that a file system refuses, at most 255 bytes, ending as its type does.
  */
 export function cleanName(name: string, contentType: string): string {
-  const { extensions } = TYPES[contentType] ?? { extensions: ["bin"] as const };
+  const { extensions } = TYPES.get(contentType) ?? { extensions: ["bin"] as const };
   const last = name.normalize("NFC").split(/[/\\]/).at(-1) ?? "";
   const plain = trimmed(last.replace(HIDDEN, "").replace(RESERVED_CHARACTERS, "_"));
   const dot = plain.lastIndexOf(".");
   const given = dot < 0 ? "" : plain.slice(dot + 1).toLowerCase();
   const extension = extensions.find((each) => each === given) ?? extensions[0];
-  const known = Object.values(TYPES).some((type) => type.extensions.includes(given));
+  const known = [...TYPES.values()].some((type) => type.extensions.includes(given));
   const stem = trimmed(known ? plain.slice(0, dot) : plain).replace(RESERVED_NAME, "_$&") || "file";
   return `${trimmed(cut(stem, MAX_NAME - 1 - extension.length))}.${extension}`;
 }
@@ -101,7 +101,7 @@ function cut(text: string, bytes: number): string {
 /** Whether the bytes are of the type that was announced. */
 export async function isReally(contentType: string, bytes: Buffer): Promise<boolean> {
   if (contentType === "text/plain") return isUtf8(bytes) && !bytes.includes(0);
-  const part = MAIN_PART[contentType];
+  const part = MAIN_PART.get(contentType);
   if (part !== undefined || contentType === "application/zip") {
     const names = zipNames(bytes);
     if (names === null) return false;
