@@ -5,14 +5,16 @@ import type { Store } from "./records.ts";
 const EVERY = 1_000;
 const AT_ONCE = 20;
 
+type Written = { posts: Pick<Store["posts"], "updateOne"> };
+
 export class Views {
-  readonly #store: Store;
+  readonly #store: Written;
   readonly #log: Pick<Logger, "warn">;
   readonly #counts = new Map<string, number>();
   #timer: NodeJS.Timeout | null = null;
   #flushing: Promise<void> = Promise.resolve();
 
-  constructor(store: Store, log: Pick<Logger, "warn">) {
+  constructor(store: Written, log: Pick<Logger, "warn">) {
     this.#store = store;
     this.#log = log;
   }
