@@ -132,8 +132,8 @@ function written({ kind, text, open }: Wanted, field: string, boost: number): Qu
   return (kind === "character" || open ? prefix : term)(field, text, boost);
 }
 
-function near(field: string, value: string, fuzziness: number): Query {
-  return { fuzzy: { [field]: { value, fuzziness, transpositions: true, rewrite: "constant_score" } } };
+function near(field: string, value: string, fuzziness: number, boost = 1): Query {
+  return { fuzzy: { [field]: { value, fuzziness, transpositions: true, rewrite: "constant_score", boost } } };
 }
 
 /** What else a clause finds: counted once, in however many ways. */
@@ -164,6 +164,7 @@ function weighs(wanted: Wanted): Query[] {
     written(wanted, "title", WEIGHTS.title),
     written(wanted, "tagged", WEIGHTS.tags),
     written(wanted, "often", WEIGHTS.often),
+    ...(wanted.typos > 0 ? [near("title", wanted.text, wanted.typos, WEIGHTS.guessedTitle)] : []),
   ];
 }
 

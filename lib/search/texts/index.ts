@@ -4,7 +4,7 @@ import { pageOf } from "../page.ts";
 import { type AnalyzedQuery, analyzeQuery } from "../query.ts";
 import { Dictionary, type Visit } from "./dictionary.ts";
 import { EXCERPT, highlightsOf } from "./highlights.ts";
-import { GUESSED, OFTEN, recencyOf, TAGS, termsOf, TITLE, WEIGHTS, WRITTEN } from "./terms.ts";
+import { GUESSED, GUESSED_TITLE, OFTEN, recencyOf, TAGS, termsOf, TITLE, WEIGHTS, WRITTEN } from "./terms.ts";
 import type { TextDocument, TextQuery, TextResult } from "./types.ts";
 import { type Wanted, wantedOf } from "./wanted.ts";
 
@@ -23,13 +23,14 @@ interface Hit {
 
 /** What each sum of flags counts. */
 const COUNTS = Array.from(
-  { length: 2 * GUESSED },
+  { length: 2 * GUESSED_TITLE },
   (_, flags) =>
     (flags & WRITTEN ? WEIGHTS.written : 0) +
     (flags & TITLE ? WEIGHTS.title : 0) +
     (flags & TAGS ? WEIGHTS.tags : 0) +
     (flags & OFTEN ? WEIGHTS.often : 0) +
-    (flags & GUESSED ? WEIGHTS.guessed : 0),
+    (flags & GUESSED ? WEIGHTS.guessed : 0) +
+    (flags & GUESSED_TITLE ? WEIGHTS.guessedTitle : 0),
 );
 /** Documents that were replaced or removed may stay in the postings until they are so many, and a third of all. */
 const STALE = 1000;
@@ -145,7 +146,10 @@ export class TextIndex {
     else dictionary.word(text, note);
     for (const way of heard) this.#hear(way, guess);
     for (const sound of homophones) dictionary.sound(sound, guess);
-    if (typos > 0) dictionary.near("words", text, typos, guess);
+    if (typos > 0)
+      dictionary.near("words", text, typos, (slot, flags) =>
+        note(slot, flags & TITLE ? GUESSED | GUESSED_TITLE : GUESSED),
+      );
     if (nearSound !== null) dictionary.near("sounds", nearSound, typos, guess);
     return { flags, touched };
   }

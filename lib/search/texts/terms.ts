@@ -10,11 +10,13 @@ export const TITLE = 2;
 export const TAGS = 4;
 /** It makes much of the text. */
 export const OFTEN = 8;
-/** By its sound or with a typo; of a title only. */
+/** By its sound or with a typo. */
 export const GUESSED = 16;
+/** With a typo in the title. */
+export const GUESSED_TITLE = 32;
 
 /** Multiples of a half, so that sums are exact in floats of any size and engines agree. */
-export const WEIGHTS = { written: 1, title: 2, tags: 1, often: 0.5, guessed: 0.5 };
+export const WEIGHTS = { written: 1, title: 2, tags: 1, often: 0.5, guessed: 0.5, guessedTitle: 1 };
 
 /** Stands for the end of a run in a pair. */
 export const END = "$";
