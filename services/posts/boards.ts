@@ -98,8 +98,9 @@ function withEnd(entries: readonly Entry[], whole: boolean): Entry[] {
 /** @param found in order, from `after` on */
 function pageOf(found: readonly Entry[], after: Entry | null, limit: number) {
   const behind = after ? found.filter((entry) => isBehind(entry, after)) : found;
-  const ends = behind.at(-1)?.id === END;
-  const entries = behind.filter(({ id }) => id !== END).slice(0, limit);
+  const posts = behind.filter(({ id }) => id !== END);
+  const entries = posts.slice(0, limit);
+  const ends = behind.at(-1)?.id === END && entries.length === posts.length;
   return { entries, ends };
 }
 
