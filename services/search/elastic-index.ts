@@ -9,6 +9,8 @@ import type { Engine } from "./kept-index.ts";
 
 /** Each index is written by this alias only, so that one that is lost does not come back without its mapping. */
 const WRITE = "-write";
+/** Milliseconds for an answer while an index is built: nobody waits for that. */
+const BUILD_PATIENCE = 30_000;
 /** How often a part of a new index is tried, and milliseconds between. */
 const TRIES = 5;
 const PAUSE = 1_500;
@@ -107,7 +109,7 @@ export class ElasticIndex<R> implements Engine<R> {
         // Asked each time: an index that is begun after this reads the records after their change.
         const indices = await this.#indices();
         if (!indices.some(({ serving }) => serving)) throw new IndexLost();
-        for (const { name } of indices) await this.#write(name, batch, true);
+        for (const { name } of indices) await this.#write(name, batch, BULK_PATIENCE);
         for (const { resolve } of batch) resolve();
       } catch (error) {
         if (error instanceof IndexLost) this.#onLost();
@@ -117,17 +119,19 @@ export class ElasticIndex<R> implements Engine<R> {
     this.#flushing = false;
   }
 
-  async #write(name: string, changes: Change[], refresh: boolean): Promise<void> {
+  /** @param patience milliseconds; what is written to an index that is served is found at once */
+  async #write(name: string, changes: Change[], patience: number): Promise<void> {
     if (changes.length === 0) return;
     const operations = changes.flatMap(({ id, version, stored }) => {
       // Of one version the one without texts wins.
       const version_type: estypes.VersionType = stored.active ? "external" : "external_gte";
       return [{ index: { _id: id, version, version_type } }, stored];
     });
+    const refresh = patience === BULK_PATIENCE;
     const { items } = await this.#elastic.call((client) =>
       client.bulk(
         { index: name + WRITE, require_alias: true, operations, refresh },
-        { requestTimeout: BULK_PATIENCE },
+        { requestTimeout: patience },
       ),
     );
     for (const { index } of items) {
@@ -139,13 +143,14 @@ export class ElasticIndex<R> implements Engine<R> {
   }
 
   /** A busy moment of the server does not waste what has been built. */
-  async #writeSurely(name: string, changes: Change[], tries = TRIES): Promise<void> {
+  async #surely(work: () => Promise<unknown>, tries = TRIES): Promise<void> {
     try {
-      await this.#write(name, changes, false);
+      await work();
     } catch (error) {
-      if (error instanceof IndexLost || tries === 1) throw error;
+      const passes = error instanceof AppError && !(error instanceof IndexLost);
+      if (!passes || tries === 1) throw error;
       await sleep(PAUSE);
-      await this.#writeSurely(name, changes, tries - 1);
+      await this.#surely(work, tries - 1);
     }
   }
 
@@ -163,16 +168,21 @@ export class ElasticIndex<R> implements Engine<R> {
     const name = `${this.#serving}-${newId()}`;
     const { mappings, settings, idOf } = this.#kind;
     const body = { index: name, mappings, settings, aliases: { [name + WRITE]: {} } };
-    const options = { requestTimeout: BULK_PATIENCE };
+    const options = { requestTimeout: BUILD_PATIENCE };
     await this.#elastic.call((client) => client.indices.create(body, options));
     try {
       for await (const page of pages)
-        await this.#writeSurely(
-          name,
-          page.map((record) => this.#changeOf(idOf(record), record)),
+        await this.#surely(() =>
+          this.#write(
+            name,
+            page.map((record) => this.#changeOf(idOf(record), record)),
+            BUILD_PATIENCE,
+          ),
         );
-      await this.#elastic.call((client) => client.indices.refresh({ index: name }, options));
-      await this.#serve(name);
+      await this.#surely(() =>
+        this.#elastic.call((client) => client.indices.refresh({ index: name }, options)),
+      );
+      await this.#surely(() => this.#serve(name));
     } catch (error) {
       // Where it cannot be removed now, the next one that is built does.
       await this.#elastic.call((client) => client.indices.delete({ index: name })).catch(() => undefined);
@@ -181,7 +191,7 @@ export class ElasticIndex<R> implements Engine<R> {
       if (!newer.some((index) => index.serving && index.name > name)) throw error;
     }
     const { count } = await this.#elastic.call((client) =>
-      client.count({ index: this.#serving, query: { term: { active: true } } }),
+      client.count({ index: this.#serving, query: { term: { active: true } } }, options),
     );
     return count;
   }

@@ -188,7 +188,8 @@ function requestOf(
         must: all ? found : [anyOf(found)],
         should: [
           ...wanted.flatMap(weighs),
-          term("plain", plain),
+          // A keyword would count by how rare it is.
+          { constant_score: { filter: term("plain", plain) } },
           prefix("plain", plain),
           { distance_feature: { field: "createdAt", origin, pivot: `${pivot}ms`, boost } },
         ],
