@@ -7,7 +7,7 @@ import { contractCheck } from "./contract-check.ts";
 import { eventually } from "./eventually.ts";
 import { Client } from "./http.ts";
 import type { Answer, RequestOptions } from "./http.ts";
-import { startPlace } from "./place.ts";
+import { serves, startPlace } from "./place.ts";
 import type { Place } from "./place.ts";
 
 export { eventually };
@@ -29,6 +29,8 @@ export interface FederationOptions {
   domains?: readonly string[];
   /** Over the defaults: free ports, no limits, logs of errors. DATA_DIR, where given, is left behind at the end. */
   env?: Record<string, string>;
+  /** Some domains without the others, which are not waited for. */
+  alone?: boolean;
 }
 
 export class Federation {
@@ -140,6 +142,7 @@ function signedIn({ user, accessToken, refreshToken }: Tokens) {
 export async function startFederation({
   domains = DOMAINS,
   env = {},
+  alone = false,
 }: FederationOptions = {}): Promise<Federation> {
   const place = await startPlace(domains, {
     ADMIN_EMAIL: ADMIN.email,
@@ -148,8 +151,9 @@ export async function startFederation({
     ...env,
   });
   const { readiness } = runtimeOf(place.broker);
+  if (alone) await serves(place.broker);
   await eventually(
-    async () => readiness.ready || undefined,
+    async () => alone || readiness.ready || undefined,
     READY_MS,
     () => JSON.stringify(readiness.reasons),
   );
