@@ -24,8 +24,8 @@ const MAX_BYTES = 500_000;
 const REPORTS_SHOWN = 20;
 const CURSOR = "moderation.queue";
 
-const SHOWN_OF_COMMENTS = ["authorId", "postId", "body", "case", "waitingSince"] as const;
-const SHOWN_OF_POSTS = ["authorId", "title", "body", "case", "waitingSince"] as const;
+const SHOWN_OF_COMMENTS = ["authorId", "postId", "body", "case", "waitingSince", "version"] as const;
+const SHOWN_OF_POSTS = ["authorId", "title", "body", "case", "waitingSince", "version"] as const;
 
 export type Content = { type: "post"; doc: PostDocument } | { type: "comment"; doc: CommentDocument };
 
@@ -39,6 +39,7 @@ interface Shown {
   body: string;
   case: CaseRecord;
   waitingSince: number;
+  version: number;
 }
 
 export async function contentOf(store: Store, type: ContentType, id: string): Promise<Content | null> {
@@ -125,14 +126,16 @@ async function waitingAfter(store: Store, after: [number, string] | null, limit:
 }
 
 function shownOfPost(post: Pick<PostDocument, "_id" | (typeof SHOWN_OF_POSTS)[number]>): Shown[] {
-  const { _id: id, authorId, title, body, case: record, waitingSince = 0 } = post;
-  return record ? [{ id, type: "post", postId: id, authorId, title, body, case: record, waitingSince }] : [];
+  const { _id: id, authorId, title, body, case: record, waitingSince = 0, version } = post;
+  return record
+    ? [{ id, type: "post", postId: id, authorId, title, body, case: record, waitingSince, version }]
+    : [];
 }
 
 function shownOfComment(comment: Pick<CommentDocument, "_id" | (typeof SHOWN_OF_COMMENTS)[number]>): Shown[] {
-  const { _id: id, postId, authorId, body, case: record, waitingSince = 0 } = comment;
+  const { _id: id, postId, authorId, body, case: record, waitingSince = 0, version } = comment;
   return record
-    ? [{ id, type: "comment", postId, authorId, title: null, body, case: record, waitingSince }]
+    ? [{ id, type: "comment", postId, authorId, title: null, body, case: record, waitingSince, version }]
     : [];
 }
 
@@ -157,7 +160,7 @@ async function present(ctx: Ctx, store: Store, contents: readonly Shown[]): Prom
     ),
   ]);
   const byContent = Map.groupBy(reports, ({ content }) => content);
-  return contents.map(({ id, type, postId, authorId, title, body, case: record }) => ({
+  return contents.map(({ id, type, postId, authorId, title, body, case: record, version }) => ({
     id: record.id,
     subject: { type, id },
     why: record.why,
@@ -168,6 +171,7 @@ async function present(ctx: Ctx, store: Store, contents: readonly Shown[]): Prom
     reports: (byContent.get(id) ?? []).slice(0, REPORTS_SHOWN).map(presentReport),
     createdAt: iso(record.at),
     ...outcomeOf(record),
+    version,
   }));
 }
 

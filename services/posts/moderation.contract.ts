@@ -2,7 +2,7 @@ import { Type as T } from "typebox";
 import type { Static } from "typebox";
 import { exportUser } from "../../lib/contract-parts.ts";
 import { AnyEnvelope, declare, declareMessages } from "../../lib/declare.ts";
-import { Id, List, Nullable, OneOf, Page, Person, Text, Time } from "../../lib/types.ts";
+import { Id, List, Nullable, OneOf, Page, Person, Text, Time, Version } from "../../lib/types.ts";
 
 /** So many different people's reports hold a content. */
 export const REPORTS_TO_HOLD = 3;
@@ -35,6 +35,8 @@ export const Case = T.Object({
   createdAt: Time,
   decidedAt: Nullable(Time),
   comment: Nullable(T.String()),
+  /** Of the content: a decision with If-Match is about the text that was read, and 412 when it is another by now. */
+  version: Version,
 });
 export type Case = Static<typeof Case>;
 
@@ -75,6 +77,7 @@ export const moderation = declare("moderation", {
     }),
     returns: Case,
     status: 200,
+    moderate: ["comment"],
     access: "moderator",
     errors: ["NOT_FOUND", "ALREADY_DECIDED"],
     priority: "high",

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import type { Static } from "typebox";
 import type { Envelope } from "../../lib/declare.ts";
 import { AppError } from "../../lib/errors.ts";
-import { implement, respond, userOf } from "../../lib/implement.ts";
+import { expectVersion, implement, respond, userOf } from "../../lib/implement.ts";
 import type { Ctx } from "../../lib/implement.ts";
 import { documents } from "../../mixins/documents.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
@@ -71,15 +71,17 @@ export default implement(moderation, {
         if (!content?.doc.case) return this.refuseCase(id);
         const { case: open, status } = content.doc;
         if (status !== "held" || open.decision !== null) throw new AppError("ALREADY_DECIDED");
+        expectVersion(ctx, content.doc.version);
         // Before anything is decided, since those who are asked may be away.
         const shown = await presentCase(ctx, this.store, content);
-        const decided: CaseRecord = { ...open, decision, decidedAt: Date.now(), comment };
+        const decidedAt = Date.now();
+        const decided: CaseRecord = { ...open, decision, decidedAt, comment };
         const change = { status: decision === "approve" ? "published" : "removed", case: decided } as const;
         const told = tellingsOf(about(content), decided, decision);
         if (!(await changeCase(this, ctx, content, change, told))) continue;
         // What has been decided counts as such also without this; see holdReported.
-        await closeReports(this.store, content.doc._id, Date.now()).catch(() => undefined);
-        return { ...shown, ...outcomeOf(decided) };
+        await closeReports(this.store, content.doc._id, decidedAt).catch(() => undefined);
+        return { ...shown, ...outcomeOf(decided), version: content.doc.version + 1 };
       }
       throw new AppError("UNAVAILABLE", { retryAfter: 1 });
     },

@@ -64,6 +64,7 @@ describe("the queue", () => {
       createdAt: expect.any(String) as string,
       decidedAt: null,
       comment: null,
+      version: 2,
     };
     const sorted = items.map((each) => ({
       ...each,
@@ -249,6 +250,28 @@ describe("decisions", () => {
       /^422 .* comment=/,
     );
     expect((await find("post"))?.status).toBe("held");
+  });
+
+  test("with If-Match it is about the text that was read", async () => {
+    const id = await held("post");
+    const { version = 0 } = (await waiting(forum, moderator, post.id)) ?? {};
+    const patched = await forum.outcome("PATCH", `/posts/${post.id}`, {
+      as: author,
+      body: { body: "Buy my boats." },
+    });
+    expect(patched).toBe("200");
+    const approve = (ifMatch: number) =>
+      forum.call("POST", `/moderation/${id}/decision`, {
+        as: moderator,
+        body: { decision: "approve" },
+        ifMatch,
+      });
+    expect(await approve(version)).toMatchObject({ status: 412, body: { code: "PRECONDITION_FAILED" } });
+    expect((await find("post"))?.status).toBe("held");
+    const read = await waiting(forum, moderator, post.id);
+    expect(read).toMatchObject({ id, body: "Buy my boats.", version: version + 1 });
+    expect(await approve(version + 1)).toMatchObject({ status: 200, body: { version: version + 2 } });
+    expect((await find("post"))?.version).toBe(version + 2);
   });
 
   test("an approved post of a club that is not active is shown when that is active again", async () => {
