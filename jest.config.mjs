@@ -46,6 +46,7 @@ const everywhere = [
   "participations-lists",
   "participations-waitlist",
   "posts",
+  "posts-held",
   "posts-hot",
   "posts-likes",
   "posts-lists",
