@@ -21,11 +21,11 @@ export interface Servers {
   stop(): Promise<void>;
 }
 
-const NEEDED = ["nats", "mariadb", "redis", "mongodb", "elasticsearch"] as const;
+const NEEDED = ["nats", "mariadb", "redis", "mongodb", "elasticsearch", "s3"] as const;
 
 /** Starts all servers and runs the migrations; `tell` hears of each that is ready. */
 export async function startServers(namespace: string, tell: (line: string) => void): Promise<Servers> {
-  const [{ missing, remedy }, { makeCertificates }, nats, replication, redis, mongodb, elasticsearch] =
+  const [{ missing, remedy }, { makeCertificates }, nats, replication, redis, mongodb, elasticsearch, s3] =
     await Promise.all([
       import("../test/support/servers/found.ts"),
       import("../test/support/servers/certificates.ts"),
@@ -34,6 +34,7 @@ export async function startServers(namespace: string, tell: (line: string) => vo
       import("../test/support/servers/redis-cluster.ts"),
       import("../test/support/servers/mongodb.ts"),
       import("../test/support/servers/elasticsearch.ts"),
+      import("../test/support/servers/s3.ts"),
     ]);
   const absent = missing([...NEEDED]);
   if (absent.length > 0) throw new SettingsError(remedy(absent));
@@ -48,12 +49,13 @@ export async function startServers(namespace: string, tell: (line: string) => vo
   const passwords = new Map([...DOMAINS, OPERATOR].map((domain) => [domain, password]));
   const config = `tls { cert_file: ${JSON.stringify(certificate)}, key_file: ${JSON.stringify(key)} }
 ${natsUsers(passwords, namespace, talkOf())}`;
-  const [bus, sql, cache, documents, index] = await Promise.all([
+  const [bus, sql, cache, documents, index, objects] = await Promise.all([
     ready("NATS, three servers", nats.startNatsCluster({ config, scheme: "tls" })),
     ready("MariaDB, a primary and a replica", replication.startReplication()),
     ready("Redis Cluster, three masters with a replica each", redis.startRedisCluster()),
     ready("MongoDB's protocol (an imitation)", mongodb.startMongodb()),
     ready("Elasticsearch's protocol (OpenSearch)", elasticsearch.startElasticsearch()),
+    ready("S3's protocol (versitygw)", s3.startS3()),
   ]);
   const database = async (name: string): Promise<string> => sql.primary.database(name);
   const clubs = await database("clubs");
@@ -70,9 +72,10 @@ ${natsUsers(passwords, namespace, talkOf())}`;
     POSTS_DB_URL: `${documents.url}/posts`,
     NOTIFICATIONS_DB_URL: `${documents.url}/notifications`,
     ELASTICSEARCH_URL: index.url,
+    S3_URL: await objects.createBucket("club-alliance"),
   };
   const stop = async (): Promise<void> => {
-    await Promise.all([bus, sql, cache, documents, index].map((server) => server.stop()));
+    await Promise.all([bus, sql, cache, documents, index, objects].map((server) => server.stop()));
     rmSync(folder, { recursive: true, force: true });
   };
   await migrate(env).catch(async (error: unknown) => {
@@ -89,6 +92,7 @@ ${natsUsers(passwords, namespace, talkOf())}`;
       `  Redis          ${cache.url.replace(/:[^@/]*@/, ":…@")}`,
       `  MongoDB        ${documents.url}`,
       `  Elasticsearch  ${index.url}`,
+      `  S3             ${objects.url}`,
     ],
     stop,
   };

@@ -36,7 +36,7 @@ export const SWEEPS = {
 /** Statements that may touch several shards, by what they begin with. */
 export const CROSS_SHARD: readonly { why: string; begins: string }[] = [
   { why: "GET /users", begins: `${SEARCH} status` },
-  { why: "names of many people in one call", begins: NAMES.slice(0, NAMES.indexOf(" (")) },
+  { why: "names, or avatars, of many people in one call", begins: NAMES.slice(0, NAMES.indexOf(" (")) },
   { why: "addresses of many people in one call", begins: ADDRESSES.slice(0, ADDRESSES.indexOf(" (")) },
   ...Object.values(SWEEPS).map((begins) => ({
     why: "sweeper",

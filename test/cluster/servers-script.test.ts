@@ -9,7 +9,7 @@ import { Client } from "../support/http.ts";
 import { CLUSTER_SERVERS } from "../support/cluster.ts";
 import { describeWith } from "../support/servers/index.ts";
 
-describeWith([...CLUSTER_SERVERS, "elasticsearch"], "npm run cluster -- --servers", () => {
+describeWith([...CLUSTER_SERVERS, "elasticsearch", "s3"], "npm run cluster -- --servers", () => {
   test("serves on two gateways, and leaves nothing behind", async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "club-alliance-try-"));
     const env = { ...process.env, DATA_DIR: path.join(folder, "data"), TMPDIR: folder, PORT: "0" };

@@ -1,4 +1,3 @@
-import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { openStorage } from "../../lib/storage/index.ts";
 import type { SignedRequest, Storage } from "../../lib/storage/index.ts";
 import { describeWith } from "../support/servers/index.ts";
@@ -14,15 +13,7 @@ describeWith(["s3"], "S3", () => {
 
   beforeAll(async () => {
     server = await startS3();
-    const { username, password } = new URL(server.bucketUrl("club-alliance"));
-    const client = new S3Client({
-      endpoint: server.url,
-      region: "us-east-1",
-      credentials: { accessKeyId: username, secretAccessKey: password },
-      forcePathStyle: true,
-    });
-    await client.send(new CreateBucketCommand({ Bucket: "club-alliance" }));
-    client.destroy();
+    await server.createBucket("club-alliance");
   });
   afterAll(() => server.stop());
 

@@ -51,6 +51,7 @@ describeWith(["spider", "toxiproxy"], "users on three shards", () => {
     const special: Record<string, string[]> = {
       "users.list": ["select users"],
       "users.names": ["select users"],
+      "users.files": ["select users"],
       // The names of who is signed in come with it.
       "users.me": [],
     };
@@ -131,6 +132,7 @@ describeWith(["spider", "toxiproxy"], "users on three shards", () => {
         },
         "users.roles": () => ask("GET", "/roles"),
         "users.names": () => call("users.names", { ids: [person.id, admin.id, newId(), newId(), newId()] }),
+        "users.files": () => call("users.files", { ids: [person.id, admin.id, newId(), newId(), newId()] }),
         "users.rolesOf": () => call("users.rolesOf", { id: person.id }),
         "users.withRole": () => call("users.withRole", { role: "reviewer" }),
         "sessions.end": () => ask("DELETE", `/auth/sessions/${newId()}`),

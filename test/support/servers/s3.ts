@@ -1,12 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { folder, freePort, type Server, serve } from "./child.ts";
 import { need } from "./found.ts";
 
 export interface S3Server extends Server {
   /** S3_URL of a bucket, with key and secret. It must be created first. */
   bucketUrl: (name: string) => string;
+  /** Makes a bucket; its S3_URL. */
+  createBucket: (name: string) => Promise<string>;
 }
 
 /** Starts versitygw, which keeps objects as files. */
@@ -46,7 +49,20 @@ export async function startS3(): Promise<S3Server> {
       return true;
     },
   });
+  const bucketUrl = (name: string): string =>
+    `http://${key}:${secret}@127.0.0.1:${port}/${name}?region=us-east-1`;
   return Object.assign(server, {
-    bucketUrl: (name: string) => `http://${key}:${secret}@127.0.0.1:${port}/${name}?region=us-east-1`,
+    bucketUrl,
+    async createBucket(name: string) {
+      const client = new S3Client({
+        endpoint: url,
+        region: "us-east-1",
+        credentials: { accessKeyId: key, secretAccessKey: secret },
+        forcePathStyle: true,
+      });
+      await client.send(new CreateBucketCommand({ Bucket: name }));
+      client.destroy();
+      return bucketUrl(name);
+    },
   });
 }
