@@ -329,8 +329,8 @@ export const CATALOG = {
   ),
   SELF_REVIEW: entry(
     403,
-    ["Not your own", "Nobody reviews what they filed themselves."],
-    ["不能审核自己的申请", "本人提交的内容须由他人审核。"],
+    ["Not your own", "Nobody decides about what they filed or wrote themselves."],
+    ["不能审核自己的内容", "本人提交的内容须由他人审核。"],
   ),
   COMMENT_REQUIRED: entry(
     422,

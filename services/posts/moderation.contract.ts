@@ -79,7 +79,7 @@ export const moderation = declare("moderation", {
     status: 200,
     moderate: ["comment"],
     access: "moderator",
-    errors: ["NOT_FOUND", "ALREADY_DECIDED"],
+    errors: ["NOT_FOUND", "SELF_REVIEW", "ALREADY_DECIDED"],
     priority: "high",
   },
   words: {

@@ -69,9 +69,10 @@ export default implement(moderation, {
       for (let tries = 0; tries < TRIES; tries++) {
         const content = await contentOfCase(this.store, id);
         if (!content?.doc.case) return this.refuseCase(id);
-        const { case: open, status } = content.doc;
+        const { case: open, status, authorId, version } = content.doc;
+        if (authorId === ctx.locals.user) throw new AppError("SELF_REVIEW");
+        expectVersion(ctx, version);
         if (status !== "held" || open.decision !== null) throw new AppError("ALREADY_DECIDED");
-        expectVersion(ctx, content.doc.version);
         // Before anything is decided, since those who are asked may be away.
         const shown = await presentCase(ctx, this.store, content);
         const decidedAt = Date.now();
@@ -81,7 +82,7 @@ export default implement(moderation, {
         if (!(await changeCase(this, ctx, content, change, told))) continue;
         // What has been decided counts as such also without this; see holdReported.
         await closeReports(this.store, content.doc._id, decidedAt).catch(() => undefined);
-        return { ...shown, ...outcomeOf(decided), version: content.doc.version + 1 };
+        return { ...shown, ...outcomeOf(decided), version: version + 1 };
       }
       throw new AppError("UNAVAILABLE", { retryAfter: 1 });
     },

@@ -236,6 +236,14 @@ describe.each(["post", "comment"] as const)("a decision about a %s", (type) => {
 });
 
 describe("decisions", () => {
+  test("is not for who has written it", async () => {
+    const own = await forum.post(moderator, {});
+    await reportToHold(forum, "post", own.id);
+    const open = (await waiting(forum, moderator, own.id))?.id ?? "";
+    expect(await decide(forum, moderator, open, { decision: "approve" })).toBe("403 SELF_REVIEW");
+    expect(await decide(forum, forum.moderator(), open, { decision: "approve" })).toBe("200");
+  });
+
   test("refusals", async () => {
     const id = await held("post");
     const body = { decision: "approve" };
