@@ -22,6 +22,7 @@ import { health } from "./middlewares/health.ts";
 import { idempotency } from "./middlewares/idempotency.ts";
 import { loggerOf } from "./middlewares/logger.ts";
 import { metrics } from "./middlewares/metrics.ts";
+import { moderate } from "./middlewares/moderate.ts";
 import { registerOwners } from "./middlewares/owners.ts";
 import { Nats } from "./middlewares/nats.ts";
 import { passport } from "./middlewares/passport.ts";
@@ -90,6 +91,7 @@ function middlewaresOf(runtime: Runtime): Middleware[] {
   return [
     { name: "Runtime", created: (made: ServiceBroker) => runtime.bind(made) },
     "ActionHook",
+    moderate(contracts),
     idempotency(contracts),
     "Bulkhead",
     "Cacher",

@@ -21,7 +21,7 @@ export interface TextField {
 /** Every param that is text which people write. */
 export function textFields(schema: TSchema | undefined): TextField[] {
   const found = new Map<string, TextField>();
-  walk((schema ?? {}) as JsonSchema, "", found);
+  walk(schema ?? {}, "", found);
   return [...found.values()];
 }
 
@@ -39,7 +39,7 @@ export interface Written {
   /** As errors name it: `questions[1].label`. */
   field: string;
   text: string;
-  replace(text: string): void;
+  replace: (text: string) => void;
 }
 
 /** The texts of params at a path; those that are not there are left out. */
@@ -55,7 +55,7 @@ export function textsAt(params: unknown, path: string): Written[] {
 interface Place {
   field: string;
   value: unknown;
-  replace(text: string): void;
+  replace: (text: string) => void;
 }
 
 function placesIn({ field, value }: Place, step: string): Place[] {

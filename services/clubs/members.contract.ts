@@ -43,6 +43,7 @@ export const members = declare("members", {
       joinedAt: Time,
       version: Version,
     }),
+    moderate: ["title"],
     access: { club: "president" },
     errors: ["CLUB_NEEDS_PRESIDENT", "CLUB_NOT_ACTIVE"],
   },

@@ -1,4 +1,5 @@
 /** Answers: an action's result, or a refusal as a problem document. */
+import { Readable } from "node:stream";
 import type { Language } from "../../lib/declare.ts";
 import { problemOf } from "../../lib/errors.ts";
 import type { AppError } from "../../lib/errors.ts";
@@ -25,6 +26,7 @@ export function succeed(exchange: Exchange, operation: Operation, data: unknown,
   for (const [name, value] of Object.entries(chosen.$responseHeaders ?? {})) res.setHeader(name, value);
   res.setHeader("Cache-Control", cacheControl(exchange));
   if (status === 204 || data === undefined || data === null) return exchange.send(status);
+  if (data instanceof Readable) return exchange.stream(status, produces ?? "application/json", data);
   if (produces) {
     if (produces.startsWith("text/csv") && !res.hasHeader("Content-Disposition"))
       res.setHeader("Content-Disposition", `attachment; filename="${fileName(operation.path)}"`);

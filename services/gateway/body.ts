@@ -1,5 +1,7 @@
 /** Bodies: JSON in UTF-8, up to 1 MiB, as it is. */
 import { isUtf8 } from "node:buffer";
+import { Transform } from "node:stream";
+import type { Readable } from "node:stream";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import ApiGateway from "moleculer-web";
 import { AppError } from "../../lib/errors.ts";
@@ -29,6 +31,52 @@ export async function readBody(req: IncomingMessage, res: ServerResponse): Promi
   const { body } = req as { body?: unknown };
   if (isDeeper(body, MAX_DEPTH)) throw new AppError("BAD_REQUEST");
   return body;
+}
+
+/** A body on its way to the action that takes it as a stream. */
+export interface StreamedBody {
+  stream: Readable;
+  /** Why it was cut off; null where it was not. */
+  refusal(): AppError | null;
+  /** Nobody reads it any more. */
+  end(): void;
+}
+
+/** A body of up to `limit` bytes, as it comes. Throws 415, and 413 where its length says so at once. */
+export function streamBody(
+  req: IncomingMessage,
+  { type, limit }: { type: string; limit: number },
+): StreamedBody {
+  const { "content-length": length, "content-type": given, "content-encoding": encoding } = req.headers;
+  const fits =
+    type === "application/json" ? isJson(given) : given?.split(";")[0]?.trim().toLowerCase() === type;
+  if (!fits || (encoding !== undefined && encoding !== "identity"))
+    throw new AppError("UNSUPPORTED_MEDIA_TYPE", { expected: type });
+  if (Number(length ?? 0) > limit) throw new AppError("PAYLOAD_TOO_LARGE", { limit });
+  let refusal: AppError | null = null;
+  let bytes = 0;
+  const stream = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      if (bytes > limit) refusal = new AppError("PAYLOAD_TOO_LARGE", { limit });
+      done(refusal, chunk);
+    },
+  });
+  // A pipeline would close the connection, on which the refusal is still to be sent.
+  stream.on("error", () => req.unpipe(stream).resume());
+  req.once("close", () => {
+    if (!req.complete) stream.destroy(new AppError("BAD_REQUEST"));
+  });
+  req.pipe(stream);
+  return {
+    stream,
+    refusal: () => refusal,
+    end() {
+      req.unpipe(stream).resume();
+      stream.resume();
+      if (!stream.writableEnded) stream.end();
+    },
+  };
 }
 
 function isJson(type: string | undefined): boolean {

@@ -1,11 +1,12 @@
 /** From an admitted request to its action's answer. */
 import { randomBytes } from "node:crypto";
 import type { Context } from "moleculer";
+import type { ActionContract } from "../../lib/declare.ts";
 import type { FieldError } from "../../lib/errors.ts";
 import type { Headers } from "../../lib/implement.ts";
 import { succeed } from "./answers.ts";
 import type { Chosen } from "./answers.ts";
-import { readBody } from "./body.ts";
+import { readBody, streamBody } from "./body.ts";
 import { checkKey, versionOf } from "./conditions.ts";
 import type { Exchange } from "./exchange.ts";
 import { gather } from "./params.ts";
@@ -17,6 +18,7 @@ const DEVICE_LENGTH = 200;
 export async function callAction(exchange: Exchange, operation: Operation, action: string): Promise<void> {
   const { req, res, query } = exchange;
   const ctx: Context<unknown, Chosen> = req.$ctx as Context<unknown, Chosen>;
+  if (operation.contract.body) return callWithStream(exchange, operation, action, operation.contract.body);
   // RFC 9110 gives the body of a GET no meaning.
   const bodiless = operation.method === "GET" || operation.contract.addressed;
   const body = bodiless ? undefined : await readBody(req, res);
@@ -25,6 +27,33 @@ export async function callAction(exchange: Exchange, operation: Operation, actio
   const headers = headersOf(exchange, operation, errors);
   if (errors.length > 0) headers.formErrors = errors;
   const data: unknown = await ctx.call(action, params, { headers });
+  succeed(exchange, operation, data, ctx.meta);
+}
+
+/** The same with a body that goes on to the action as it comes. */
+async function callWithStream(
+  exchange: Exchange,
+  operation: Operation,
+  action: string,
+  expected: NonNullable<ActionContract["body"]>,
+): Promise<void> {
+  const { req, query } = exchange;
+  const ctx: Context<unknown, Chosen> = req.$ctx as Context<unknown, Chosen>;
+  const errors: FieldError[] = [];
+  const params = gather(operation.form, req.$params.params, query, undefined, errors);
+  const headers = headersOf(exchange, operation, errors);
+  if (errors.length > 0) headers.formErrors = errors;
+  const body = streamBody(req, expected);
+  const data: unknown = await ctx.call(action, params, { headers, stream: body.stream }).then(
+    (answer) => {
+      body.end();
+      return answer;
+    },
+    (error: unknown) => {
+      body.end();
+      throw body.refusal() ?? error;
+    },
+  );
   succeed(exchange, operation, data, ctx.meta);
 }
 

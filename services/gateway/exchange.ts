@@ -1,6 +1,8 @@
 /** One request and its answer. */
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { pipeline } from "node:stream";
+import type { Readable } from "node:stream";
 import type { Context } from "moleculer";
 import type { Language } from "../../lib/declare.ts";
 import type { Address } from "./address.ts";
@@ -96,6 +98,23 @@ export class Exchange {
       this.bytes = length;
       res.end(body);
     }
+  }
+
+  /** Ends the request with a body as it comes; where it breaks off the connection does, so that nobody takes it for whole. */
+  stream(status: number, type: string, body: Readable): void {
+    const { req, res } = this;
+    if (res.headersSent || req.method === "HEAD") {
+      body.destroy();
+      this.send(status);
+      return;
+    }
+    res.statusCode = status;
+    if (this.gateway.draining) res.setHeader("Connection", "close");
+    res.setHeader("Content-Type", type);
+    body.on("data", (chunk: Buffer | string) => {
+      this.bytes += Buffer.byteLength(chunk);
+    });
+    pipeline(body, res, () => undefined);
   }
 }
 

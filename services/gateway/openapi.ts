@@ -85,6 +85,10 @@ function parametersOf(contract: ActionContract): Json[] {
 
 /** The params that are not in path or query; null where there are none. */
 function bodyOf(contract: ActionContract): Json | null {
+  if (contract.body) {
+    const { type, limit } = contract.body;
+    return { description: `At most ${limit} bytes.`, required: true, content: { [type]: {} } };
+  }
   const names = Object.keys(propertiesOf(contract.params));
   const elsewhere = new Set(names.filter((name) => placeOf(contract, name) !== "body"));
   if (names.length === elsewhere.size) return null;

@@ -44,6 +44,7 @@ export const auth = declare("auth", {
     }),
     returns: Tokens,
     status: 201,
+    moderate: ["username", "displayName"],
     access: "any",
     errors: ["USERNAME_TAKEN", "EMAIL_TAKEN", "EMAIL_DOMAIN", "OVERLOADED"],
     secret: true,

@@ -84,6 +84,7 @@ export const users = declare("users", {
       locale: T.Optional(LanguageTag),
     }),
     returns: OwnUser,
+    moderate: ["displayName", "bio", "college", "major", "grade"],
     access: "user",
   },
   exportMe: {
@@ -137,6 +138,7 @@ export const users = declare("users", {
       reason: Text(1, 2000, { multiline: true }),
     }),
     returns: OwnUser,
+    moderate: ["reason"],
     access: "admin",
     errors: ["LAST_ADMIN"],
   },

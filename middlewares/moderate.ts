@@ -1,0 +1,116 @@
+/**
+ * What the word list says of texts that people write, before a handler sees them: refused, masked, or held for a
+ * moderator. Inside idempotency, so that a repeat gets the first answer though the list is another by now.
+ */
+import type { ServiceBroker } from "moleculer";
+import type { ActionContract } from "../lib/declare.ts";
+import { AppError } from "../lib/errors.ts";
+import type { Ctx } from "../lib/implement.ts";
+import { lookThrough, textFields, textsAt } from "../lib/moderation/fields.ts";
+import type { TextField } from "../lib/moderation/fields.ts";
+import { LiveWords } from "../lib/moderation/live.ts";
+import type { ListedWord } from "../lib/moderation/filter.ts";
+import type { Runtime } from "../mixins/runtime.ts";
+import { asMiddleware } from "./middleware.ts";
+import type { Middleware } from "./middleware.ts";
+
+/** Text params of published actions that are not filtered, and why. */
+export const NOT_MODERATED: Readonly<Record<string, string>> = {
+  "auth.register email": "an address, which others do not see",
+  "auth.changeEmail email": "an address, which others do not see",
+  "auth.forgotPassword email": "an address, which others do not see",
+  "auth.login login": "nobody reads it",
+  "users.list q": "a search",
+  "clubs.list tag": "a search",
+  "clubs.search q": "a search",
+  "clubs.search tag": "a search",
+  "clubs.suggest q": "a search",
+  "activities.list q": "a search",
+  "posts.list tag": "a search",
+  "posts.search q": "a search",
+  "posts.search tag": "a search",
+  "moderation.reportPost detail": "a moderator alone reads it, and it may quote what it is about",
+  "moderation.reportComment detail": "a moderator alone reads it, and it may quote what it is about",
+};
+
+/** Text params that a contract neither moderates nor is excused for, as `service.action param`. */
+export function unmoderated(name: string, contract: ActionContract): string[] {
+  if (!contract.rest) return [];
+  return textFields(contract.params)
+    .map(({ path }) => path)
+    .filter((path) => !contract.moderate?.includes(path) && !(`${name} ${path}` in NOT_MODERATED))
+    .map((path) => `${name} ${path}`);
+}
+
+export function moderate(contracts: Runtime["contracts"]): Middleware {
+  let live: LiveWords | null = null;
+  let needed = false;
+  return asMiddleware({
+    name: "Moderate",
+    created(broker: ServiceBroker) {
+      live = new LiveWords(sourceOf(broker), broker.logger);
+    },
+    localAction(next, action) {
+      const contract = contracts.get(action.name);
+      if (!contract?.rest) return next;
+      const missing = unmoderated(action.name, contract);
+      if (missing.length > 0)
+        throw new Error(
+          `${missing.join(", ")}: text that people write, which its contract does not \`moderate\`.`,
+        );
+      if (!contract.moderate) return next;
+      const fields = fieldsOf(action.name, contract);
+      needed = true;
+      return async (ctx) => {
+        apply(ctx, contract, live as LiveWords, fields);
+        return next(ctx);
+      };
+    },
+    async started() {
+      if (needed) live?.start();
+    },
+    async stopping() {
+      live?.stop();
+    },
+  });
+}
+
+function sourceOf(broker: ServiceBroker): ConstructorParameters<typeof LiveWords>[0] {
+  const options = { timeout: 5_000 };
+  return {
+    async version() {
+      return (await broker.call<{ version: string }, object>("moderation.wordsVersion", {}, options)).version;
+    },
+    part: (version, part) =>
+      broker.call<{ words: ListedWord[] | null; parts: number }, object>(
+        "moderation.wordsPart",
+        { version, part },
+        options,
+      ),
+  };
+}
+
+function fieldsOf(name: string, contract: ActionContract): TextField[] {
+  const all = textFields(contract.params);
+  return (contract.moderate ?? []).map((path) => {
+    const field = all.find((each) => each.path === path);
+    if (!field) throw new Error(`Action ${name} moderates ${path}, which is no text among its params.`);
+    return field;
+  });
+}
+
+function apply(ctx: Ctx, contract: ActionContract, live: LiveWords, fields: TextField[]): void {
+  const { refused, held, masked } = lookThrough(live.filter, ctx.params, fields);
+  const all = contract.holds ? refused : [...refused, ...held];
+  if (all.length > 0)
+    throw new AppError("FORBIDDEN_CONTENT", {
+      errors: all.map((field) => ({ field, code: "FORBIDDEN_CONTENT" as const })),
+    });
+  if (held.length > 0) ctx.locals.held = true;
+  if (masked.length === 0) return;
+  ctx.params = structuredClone(ctx.params);
+  for (const { field, path, text } of masked)
+    textsAt(ctx.params, path)
+      .find((each) => each.field === field)
+      ?.replace(text);
+}
