@@ -126,7 +126,6 @@ describe("a plan", () => {
     ["another audience", { audience: "friends" }, "audience=NOT_ALLOWED"],
     ["a reminder at no time before", { reminders: [0] }, "reminders[0]=TOO_SMALL"],
     ["a reminder twice", { reminders: [10, 10] }, "reminders=DUPLICATE"],
-    ["a file that is none", { fileIds: [newId()] }, "fileIds[0]=INVALID_REFERENCE"],
     [
       "21 attributes",
       { attributes: Object.fromEntries(Array.from({ length: 21 }, (_, i) => [`a${i}`, i])) },

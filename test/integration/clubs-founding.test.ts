@@ -1,6 +1,5 @@
 /** Founding a club: the fields, the name, the saga, the repeat. */
 import fc from "fast-check";
-import { newId } from "../../lib/ids.ts";
 import type { Club } from "../../services/clubs/clubs.contract.ts";
 import type { Campus } from "../support/clubs.ts";
 import { startCampus } from "../support/clubs.ts";
@@ -97,7 +96,6 @@ describe("a new club", () => {
   const choice = { id: "a", label: "A", type: "choice", required: true };
   test.each([
     ["an unknown category", { category: "sorcery" }, "category=INVALID_REFERENCE"],
-    ["a logo, while there are no files", { logoFileId: newId() }, "logoFileId=INVALID_REFERENCE"],
     ["a choice of nothing", { questions: [choice] }, "questions[0].options=REQUIRED"],
     ["an empty choice", { questions: [{ ...choice, options: [] }] }, "questions[0].options=TOO_FEW"],
     [

@@ -157,10 +157,13 @@ export async function patientFetch(url: string, init: RequestInit = {}): Promise
   }
 }
 
-export async function startDepot(env: Record<string, string> = {}): Promise<Depot> {
+const DOMAINS = ["gateway", "users", "clubs", "applications", "activities", "files"];
+
+/** @param env over the defaults of the tests */
+export async function startDepot(env: Record<string, string> = {}, domains = DOMAINS): Promise<Depot> {
   const [posts, away] = [new Map<string, Post>(), new Set<string>()];
   const place = await startPlace(
-    ["gateway", "users", "clubs", "applications", "activities", "files"],
+    domains,
     { ADMIN_EMAIL: "admin@example.edu", ADMIN_PASSWORD: "correct horse battery", LOG_LEVEL: "fatal", ...env },
     [standIn(posts, away)],
   );

@@ -87,7 +87,7 @@ export async function startHouse(env: Record<string, string> = {}): Promise<Hous
   };
 }
 
-/** Of clubs and applications, what users asks of them; three records of clubs, each on a page of its own. */
+/** Of other domains, what users asks of them; three records of clubs, each on a page of its own. */
 function neighbours(presidents: Set<string>, away: Set<string>): ServiceSchema[] {
   const exporting = (domain: string, records: object[]) => ({
     visibility: "public" as const,
@@ -108,6 +108,13 @@ function neighbours(presidents: Set<string>, away: Set<string>): ServiceSchema[]
   return [
     { name: "clubs", actions: { presidedBy, exportUser: exporting("clubs", records) } },
     { name: "applications", actions: { exportUser: exporting("applications", []) } },
+    {
+      name: "files",
+      actions: {
+        exportUser: exporting("files", []),
+        claim: { visibility: "public" as const, handler: () => ({ refused: [] }) },
+      },
+    },
     { name: "participations", actions: { exportUser: exporting("participations", []) } },
   ];
 }
