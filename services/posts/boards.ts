@@ -106,7 +106,7 @@ function pageOf(found: readonly Entry[], after: Entry | null, limit: number) {
 
 /** For a node that is alone. */
 export function memoryBoard(): Board {
-  /** The hottest first. */
+  /** In their order. */
   const boards = new LRUCache<string, Entry[]>({ max: SCOPES });
   let missed = 0;
   const miss = (): void => {
@@ -125,7 +125,7 @@ export function memoryBoard(): Board {
       if (!entries || !last) return miss();
       const others = without(entries, entry.id);
       const at = others.findIndex((other) => isBehind(other, entry));
-      const isLow = last.id !== END && entry.rank < last.rank;
+      const isLow = last.id !== END && isBehind(entry, last);
       boards.set(scope, isLow ? others : lasting(others.toSpliced(at < 0 ? others.length : at, 0, entry)));
     },
     async drop(scope, id) {

@@ -5,7 +5,6 @@ import { readCursor, writeCursor } from "../../lib/cursor.ts";
 import { fold } from "../../lib/search/fold.ts";
 import { fittingPage, LISTED, Snapshot } from "./present.ts";
 import type { Listed } from "./present.ts";
-import { ALL } from "./ranking.ts";
 import type { Entry, Ranking } from "./ranking.ts";
 import type { PostDocument, Store } from "./records.ts";
 
@@ -20,20 +19,21 @@ interface Place {
 const TITLES = 5_000;
 const AT_ONCE = 500;
 
-/** The entry of the ranking that a cursor of `hotPage` names. */
-export function hotCursor(scope: string, cursor: string | undefined): Entry | null {
-  const after = readCursor(cursor, kindOf(scope), ["number", "string"]) as [number, string] | null;
-  return after && { rank: after[0], id: after[1] };
+/** The entry of a ranking that a cursor of `rankedPage` names. */
+export function rankedCursor(kind: "hot" | "new", scope: string, cursor: string | undefined): Entry | null {
+  const known = readCursor(cursor, kindOf(kind, scope), ["number", "string"]) as [number, string] | null;
+  return known && { rank: known[0], id: known[1] };
 }
 
-function kindOf(scope: string): string {
-  return scope === ALL ? "posts:hot" : `posts:hot:${scope}`;
+function kindOf(kind: "hot" | "new", scope: string): string {
+  return `posts:${kind}:ranked:${scope}`;
 }
 
 /** What is ranked and no longer shown is left out, so a page may be shorter. */
-export async function hotPage(
+export async function rankedPage(
   store: Store,
   ranking: Ranking,
+  kind: "hot" | "new",
   scope: string,
   after: Entry | null,
   limit: number,
@@ -47,7 +47,7 @@ export async function hotPage(
   const { items, nextCursor: cut } = fittingPage(rows, limit, ({ _id }) => _id);
   const last = cut === null ? page.at(-1) : page.find(({ id }) => id === cut);
   const more = cut !== null || entries.length > limit;
-  return new Snapshot(items, more && last ? writeCursor(kindOf(scope), [last.rank, last.id]) : null);
+  return new Snapshot(items, more && last ? writeCursor(kindOf(kind, scope), [last.rank, last.id]) : null);
 }
 
 function partition(posts: readonly Listed[]): [shown: Listed[], others: Listed[]] {

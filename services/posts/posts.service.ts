@@ -7,7 +7,7 @@ import { sweeper } from "../../mixins/sweeper.ts";
 import { clubReader, demandActive, demandMember, followClub, isOfficer } from "./clubs.ts";
 import type { ClubReader } from "./clubs.ts";
 import { keeping } from "./keeping.ts";
-import { hotCursor, hotPage, listPage } from "./listing.ts";
+import { listPage, rankedCursor, rankedPage } from "./listing.ts";
 import { eraseLikes, eraseRevisions, exportPosts } from "./persons.ts";
 import { posts } from "./posts.contract.ts";
 import { fitting, LISTED, recordOf, Snapshot, withLikes } from "./present.ts";
@@ -110,9 +110,9 @@ export default implement(posts, {
       return shown as Answer<"posts.get">;
     },
     async hottest(scope: string, limit: number, cursor: string | undefined): Promise<Snapshot> {
-      const after = hotCursor(scope, cursor);
+      const after = rankedCursor("hot", scope, cursor);
       if (!after) return this.showing.hottest(scope, limit);
-      return hotPage(this.store, this.showing.ranking, scope, after, limit);
+      return rankedPage(this.store, this.showing.ranking, "hot", scope, after, limit);
     },
     async page(ctx: Ctx, snapshot: Snapshot): Promise<Answer<"posts.list">> {
       const items = await withLikes(this.store, await snapshot.looks(ctx), ctx.locals.user);
@@ -141,11 +141,15 @@ export default implement(posts, {
       return this.show(ctx, post);
     },
     async list(ctx) {
-      const { clubId, tag, authorId, sort, limit = 20, cursor } = ctx.params;
-      const ranked = sort === "hot" && tag === undefined && authorId === undefined;
-      const snapshot = ranked
-        ? await this.hottest(clubId ?? ALL, limit, cursor)
-        : await listPage(this.store, ctx.params, ctx.locals.user, { limit, cursor });
+      const { clubId: scope = ALL, tag, authorId, sort, limit = 20, cursor } = ctx.params;
+      const { newest } = this.showing;
+      const all = tag === undefined && authorId === undefined;
+      if (all && sort === "hot") return this.page(ctx, await this.hottest(scope, limit, cursor));
+      const after = () => rankedCursor("new", scope, cursor);
+      const snapshot =
+        all && newest
+          ? await rankedPage(this.store, newest, "new", scope, after(), limit)
+          : await listPage(this.store, ctx.params, ctx.locals.user, { limit, cursor });
       return this.page(ctx, snapshot);
     },
     async hot(ctx) {

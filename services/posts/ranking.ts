@@ -1,6 +1,6 @@
 /**
- * Posts in the order of their hotness, of all or of a club (its pinned ones first). The documents are the truth; the
- * hottest of each scope are kept on a board beside them, which may be away or missing at any time.
+ * Posts in an order (the hottest, the newest), of all or of a club (its pinned ones first). The documents are the truth;
+ * the first of each scope are kept on a board beside them, which may be away or missing at any time.
  */
 import type { Query } from "../../lib/documents.ts";
 import type { PostDocument, Store } from "./records.ts";
@@ -18,10 +18,10 @@ export interface Entry {
   rank: number;
 }
 
-/** The hottest of each scope. A board that cannot be reached rejects. */
+/** The first of each scope. A board that cannot be reached rejects. */
 export interface Board {
   /**
-   * Entries behind `after`, the hottest first, at most `limit`. `ends`: behind them there is nothing in the documents
+   * Entries behind `after` in their order, at most `limit`. `ends`: behind them there is nothing in the documents
    * either. null: the board of this scope is not there.
    */
   read(
@@ -38,18 +38,26 @@ export interface Board {
   fill(scope: string, entries: readonly Entry[], whole: boolean, generation: string): Promise<void>;
 }
 
+export interface Order {
+  rank(post: Ranked, scope: string): number;
+  orderBy(scope: string): { pinned?: -1; score?: -1; _id: -1 };
+  behind(scope: string, after: Entry): Query<PostDocument>;
+}
+
 export class Ranking {
   readonly #store: Store;
   readonly #board: Board | null;
+  readonly #order: Order;
   /** Whom the board has not taken: put again by `catchUp`. */
   readonly #missed = new Set<string>();
 
-  constructor(store: Store, board: Board | null) {
+  constructor(store: Store, board: Board | null, order = HOT) {
     this.#store = store;
     this.#board = board;
+    this.#order = order;
   }
 
-  /** At most `limit` entries behind `after`, the hottest first. */
+  /** At most `limit` entries behind `after` in their order. */
   async page(scope: string, after: Entry | null, limit: number): Promise<Entry[]> {
     // Until the board has what it missed it is not asked.
     const found = this.#missed.size === 0 ? await this.#fromBoard(scope, after, limit) : null;
@@ -85,7 +93,7 @@ export class Ranking {
     if (!board) return;
     const { _id: id, clubId, shown } = post;
     const scopes = clubId === null ? [ALL] : [ALL, clubId];
-    const put = (scope: string) => board.put(scope, { id, rank: rankOf(post, scope) });
+    const put = (scope: string) => board.put(scope, { id, rank: this.#order.rank(post, scope) });
     await Promise.all(scopes.map((scope) => (shown ? put(scope) : board.drop(scope, id))));
   }
 
@@ -107,34 +115,54 @@ export class Ranking {
 
   async #fromDocuments(scope: string, after: Entry | null, limit: number): Promise<Entry[]> {
     const shown: Query<PostDocument> = scope === ALL ? { shown: true } : { clubId: scope, shown: true };
-    const found = await this.#store.posts.find(after ? { $and: [shown, behind(scope, after)] } : shown, {
-      sort: scope === ALL ? { score: -1, _id: -1 } : { pinned: -1, score: -1, _id: -1 },
-      limit,
-      projection: RANKED,
-    });
-    return found.map((post) => ({ id: post._id, rank: rankOf(post, scope) }));
+    const found = await this.#store.posts.find(
+      after ? { $and: [shown, this.#order.behind(scope, after)] } : shown,
+      {
+        sort: this.#order.orderBy(scope),
+        limit,
+        projection: RANKED,
+      },
+    );
+    return found.map((post) => ({ id: post._id, rank: this.#order.rank(post, scope) }));
   }
 }
 
 export const RANKED = ["clubId", "shown", "pinned", "score"] as const;
 
-function rankOf(post: Ranked, scope: string): number {
-  return scope !== ALL && post.pinned ? post.score + PINNED : post.score;
+export const HOT: Order = {
+  rank: (post, scope) => post.score + lift(post, scope),
+  orderBy: (scope) => (scope === ALL ? { score: -1, _id: -1 } : { pinned: -1, score: -1, _id: -1 }),
+  behind(scope, { id, rank }) {
+    const score = isLifted(rank, scope) ? rank - PINNED : rank;
+    // A pinned one's score has lost its last digits in its rank.
+    const lower = { _id: { $ne: id }, $or: [{ score: { $lt: score } }, { score, _id: { $lt: id } }] };
+    return behindOf(lower, rank, scope);
+  },
+};
+
+export const NEW: Order = {
+  rank: lift,
+  orderBy: (scope) => (scope === ALL ? { _id: -1 } : { pinned: -1, _id: -1 }),
+  behind: (scope, { id, rank }) => behindOf({ _id: { $lt: id } }, rank, scope),
+};
+
+function lift(post: Ranked, scope: string): number {
+  return scope !== ALL && post.pinned ? PINNED : 0;
 }
 
-function behind(scope: string, { id, rank }: Entry): Query<PostDocument> {
-  const pinned = scope !== ALL && rank >= PINNED;
-  const score = pinned ? rank - PINNED : rank;
-  // A pinned one's score has lost its last digits in its rank.
-  const lower: Query<PostDocument> = {
-    _id: { $ne: id },
-    $or: [{ score: { $lt: score } }, { score, _id: { $lt: id } }],
-  };
+function isLifted(rank: number, scope: string): boolean {
+  return scope !== ALL && rank >= PINNED;
+}
+
+/** @param lower behind it among those that are pinned as it is */
+function behindOf(lower: Query<PostDocument>, rank: number, scope: string): Query<PostDocument> {
   if (scope === ALL) return lower;
-  return pinned ? { $or: [{ pinned: false }, { pinned: true, ...lower }] } : { pinned: false, ...lower };
+  return isLifted(rank, scope)
+    ? { $or: [{ pinned: false }, { pinned: true, ...lower }] }
+    : { pinned: false, ...lower };
 }
 
-/** Of a board in the order of hotness: `one` is behind `other`. */
+/** Whether `one` is behind `other`. */
 export function isBehind(one: Entry, other: Entry): boolean {
   return one.rank < other.rank || (one.rank === other.rank && one.id < other.id);
 }

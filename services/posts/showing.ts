@@ -3,11 +3,11 @@ import type { Logger, ServiceBroker } from "moleculer";
 import { shareRedis } from "../../lib/redis.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
 import { memoryBoard, redisBoard } from "./boards.ts";
-import { hotPage } from "./listing.ts";
+import { rankedPage } from "./listing.ts";
 import { LISTED, Snapshot } from "./present.ts";
 import type { Listed } from "./present.ts";
 import type { Board, Ranked } from "./ranking.ts";
-import { Ranking } from "./ranking.ts";
+import { NEW, Ranking } from "./ranking.ts";
 import type { PostDocument, Store } from "./records.ts";
 import { ShortLived } from "./short-lived.ts";
 
@@ -21,12 +21,15 @@ const WHOLE = [...LISTED, "html"] as const;
 
 export class Showing {
   readonly ranking: Ranking;
+  /** Where the store does not find the newest by an index. */
+  readonly newest: Ranking | null;
   /** By id; without a post where there is none. */
   readonly #posts: ShortLived<Snapshot<Whole>>;
   readonly #pages: ShortLived<Snapshot>;
 
-  constructor(store: Store, board: Board | null) {
+  constructor(store: Store, board: Board | null, newest: Board | null) {
     this.ranking = new Ranking(store, board);
+    this.newest = newest && new Ranking(store, newest, NEW);
     this.#posts = new ShortLived(
       async (id) => new Snapshot(await store.posts.find({ _id: id }, { projection: WHOLE })),
       POSTS,
@@ -35,7 +38,7 @@ export class Showing {
     this.#pages = new ShortLived(
       (key) => {
         const [scope, limit] = key.split(" ") as [string, string];
-        return hotPage(store, this.ranking, scope, null, Number(limit));
+        return rankedPage(store, this.ranking, "hot", scope, null, Number(limit));
       },
       PAGES,
       LIFETIME.ms,
@@ -57,6 +60,7 @@ export class Showing {
     this.#posts.forget(post._id);
     this.#pages.forgetAll();
     await this.ranking.changed(post);
+    await this.newest?.changed(post);
     // One that began before the board knew.
     this.#pages.forgetAll();
   }
@@ -87,9 +91,9 @@ export function acquireShowing(broker: ServiceBroker, store: Store, log: Logger)
     ? shareRedis(settings.redisUrl, (text, data) => log.warn(`${text} (hot posts)`, data ?? {}))
     : null;
   // Without Redis, but with others beside it, a node does not know what they change.
-  const alone = settings.documentUrls.posts === null;
-  const board = redis ? redisBoard(redis.client, settings.namespace) : alone ? memoryBoard() : null;
-  const showing = new Showing(store, board);
+  const embedded = settings.documentUrls.posts === null;
+  const board = redis ? redisBoard(redis.client, settings.namespace) : embedded ? memoryBoard() : null;
+  const showing = new Showing(store, board, embedded ? memoryBoard() : null);
   shared.set(broker, { showing, redis, users: 1 });
   return showing;
 }
