@@ -23,6 +23,9 @@ const SLICE = 400;
 /** Of a pattern that is the word as it is written. */
 const WRITTEN = -1;
 
+/** Its arrays are for thousands of letters: one for all words. */
+const reader = new Folded();
+
 interface Match {
   /** UTF-16 units. */
   start: number;
@@ -32,8 +35,7 @@ interface Match {
 
 /** What a word is compared by: its letters without case, width, accents and what stands between them. */
 export function normalize(word: string): string {
-  const folded = new Folded().read(word, true);
-  return String.fromCodePoint(...folded.letters.subarray(0, folded.length));
+  return normalizedOf(reader.read(word, true));
 }
 
 export class WordFilter {
@@ -160,7 +162,7 @@ function normalizedOf({ letters, length }: Folded): string {
 }
 
 function writtenAs(word: string): Spelling {
-  const folded = new Folded().read(word, true);
+  const folded = reader.read(word, true);
   const letters = [...folded.letters.subarray(0, folded.length)];
   const breaks = [...letters.keys()].filter((i) => i > 0 && isMarkedOff(folded, i - 1, i));
   return { letters, breaks: new Set(breaks) };

@@ -72,6 +72,11 @@ export class Forum {
     this.#http = new Federation(place);
   }
 
+  /** Of its gateway. */
+  get url(): string {
+    return this.#http.url;
+  }
+
   /** The domain's collections and how it changes them, to set the time back and to look at what is stored. */
   get keeping(): KeepingMethods {
     return this.broker.getLocalService("posts") as unknown as KeepingMethods;
