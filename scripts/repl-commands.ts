@@ -111,10 +111,11 @@ export const COMMANDS: Command[] = [
   },
   {
     command: "search-rebuild",
-    description: "Build the search index anew",
+    description: "Build the search indices of clubs and posts anew",
     async run(call) {
       const { clubs } = await call("search.rebuild", {});
-      return `The index has ${clubs} clubs.`;
+      const { posts } = await call("search.rebuildPosts", {});
+      return `The indices have ${clubs} clubs and ${posts} posts.`;
     },
   },
   {
