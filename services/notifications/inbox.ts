@@ -49,10 +49,14 @@ type Draft = Omit<NotificationDocument, "seq">;
 const YEAR = 365 * 24 * 3_600_000;
 /** One write is one transaction that the process waits for. */
 const BATCH = 500;
+/** Recipients of a message that nobody is told of later because of others. */
+const SMALL = 50;
 
 export class Inbox {
   readonly #all: Collection<NotificationDocument>;
   readonly #heads: Collection<Head>;
+  /** Ends when the large batches so far have. */
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(all: Collection<NotificationDocument>, heads: Collection<Head>) {
     this.#all = all;
@@ -86,12 +90,22 @@ export class Inbox {
     for (const notice of notices)
       for (const user of notice.to) if (!firsts.has(user)) firsts.set(user, notice);
     for (const batch of batches([...firsts])) {
-      const wanted = await wishes(batch.map(([user]) => user));
-      const drafts = batch.flatMap(([user, notice]) => draftOf(message, user, notice, wanted) ?? []);
-      await after(await this.#insert(drafts));
+      const work = async (): Promise<void> => {
+        const wanted = await wishes(batch.map(([user]) => user));
+        const drafts = batch.flatMap(([user, notice]) => draftOf(message, user, notice, wanted) ?? []);
+        await after(await this.#insert(drafts));
+      };
+      await (batch.length > SMALL ? this.#inTurn(work) : work());
       await breath();
     }
     return [...firsts.keys()];
+  }
+
+  /** Large batches come one after another, so that a small one never has many of them before it. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
   }
 
   /** One notice of each person at most. Who meets a number that is taken tries again after the last one. */

@@ -56,10 +56,16 @@ export class Mailings {
     const due = docs.filter(({ byMail, readAt }) => byMail && readAt === null);
     if (due.length === 0) return;
     const times = due.map((doc) => [doc.user, dueAt(doc, wait)] as const);
+    // Whose document is not there, or at rest: mostly that is everybody.
+    const wake = times.map(([_id, at]) => ({
+      query: { _id, dueAt: null },
+      update: { $set: { dueAt: at }, $inc: { told: 1 } },
+    }));
+    if ((await this.#all.upsertMany(wake)) === wake.length) return;
     await this.#all.upsertMany([
       // First of all, so that whoever ends a mail meanwhile either sees it or leaves `dueAt` to what follows.
       ...times.map(([_id]) => ({ query: { _id }, update: { $inc: { told: 1 } } })),
-      ...times.map(([_id, at]) => ({ query: { _id, dueAt: null }, update: { $set: { dueAt: at } } })),
+      ...wake,
       ...times.map(([_id, at]) => ({
         query: { _id, to: null, dueAt: { $gt: at } },
         update: { $set: { dueAt: at } },
@@ -67,8 +73,9 @@ export class Mailings {
     ]);
   }
 
+  /** The oldest first, as the index has them: to sort all that wait takes long when they are many. */
   due(now: number, limit: number): Promise<Mailing[]> {
-    return this.#all.find({ dueAt: { $lte: now } }, { sort: { dueAt: 1 }, limit });
+    return this.#all.find({ dueAt: { $lte: now } }, { limit });
   }
 
   /** Settles what is in a person's mail, for this node to send; null when it is not due, or another node's. */

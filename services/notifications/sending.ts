@@ -1,4 +1,5 @@
 /** Sends the mails about notices that are due. While the mail server is away only one mail now and then is tried. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../../lib/declare.ts";
 import { isRefusal } from "../../lib/errors.ts";
 import type { Ctx } from "../../lib/implement.ts";
@@ -25,6 +26,8 @@ type Address = Answer<"users.mailAddresses">[number];
 const BATCH = 50;
 /** Fewer than a mail server is spoken to at once, so that a mail about an account never waits for these. */
 const AT_ONCE = 2;
+/** After each of them (milliseconds): when thousands are due, whoever is told something else comes first. */
+const BREAK = 20;
 /** How long an address that takes nothing just now, or a mail whose names are away, is left alone (milliseconds). */
 const RETRY = 30_000;
 /** Of one call. */
@@ -81,6 +84,7 @@ export class Sender {
       for (let next = open.shift(); next && !this.#isOver(); next = open.shift()) {
         const digest = await mailings.claim(next, wait(), Date.now());
         if (digest) await this.#send(ctx, digest, addresses.get(next._id));
+        await sleep(BREAK);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
