@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ServiceBroker, ServiceSchema } from "moleculer";
 import type { Answer, Params } from "../../lib/declare.ts";
+import { isRefusal } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
 import type { PostRecord } from "../../services/posts/posts.contract.ts";
 import { eventually } from "./eventually.ts";
@@ -92,8 +93,15 @@ export class PostSearch {
     return this.broker.call<Found, object>("search.posts", asked);
   }
 
+  /** Of what is found; a busy server is asked again. */
   async titles(q: string, more: Partial<Params<"search.posts">> = {}): Promise<string[]> {
-    return (await this.ask(q, more)).items.map(({ id }) => this.world.posts.get(id)?.title ?? "?");
+    const { items } = await eventually(() =>
+      this.ask(q, more).catch((error: unknown) => {
+        if (isRefusal(error, "UNAVAILABLE")) return undefined;
+        throw error;
+      }),
+    );
+    return items.map(({ id }) => this.world.posts.get(id)?.title ?? "?");
   }
 
   /** Tells search of a post as the relay would. */
