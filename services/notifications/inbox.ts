@@ -49,6 +49,8 @@ type Draft = Omit<NotificationDocument, "seq">;
 const YEAR = 365 * 24 * 3_600_000;
 /** One write is one transaction that the process waits for. */
 const BATCH = 500;
+/** Recipients that are told in one turn: more would hold up everybody else. */
+const LARGE = 100;
 /** Recipients of a message that nobody is told of later because of others. */
 const SMALL = 50;
 
@@ -89,14 +91,17 @@ export class Inbox {
     const firsts = new Map<string, Notice>();
     for (const notice of notices)
       for (const user of notice.to) if (!firsts.has(user)) firsts.set(user, notice);
-    for (const batch of batches([...firsts])) {
+    for (const batch of batches([...firsts], LARGE)) {
       const work = async (): Promise<void> => {
         const wanted = await wishes(batch.map(([user]) => user));
         const drafts = batch.flatMap(([user, notice]) => draftOf(message, user, notice, wanted) ?? []);
-        await after(await this.#insert(drafts));
+        const told = await this.#insert(drafts);
+        // An embedded store answers without a turn of the event loop, so everybody else would wait for all batches.
+        await breath();
+        await after(told);
+        await breath();
       };
       await (batch.length > SMALL ? this.#inTurn(work) : work());
-      await breath();
     }
     return [...firsts.keys()];
   }
@@ -263,8 +268,8 @@ function draftOf(
 }
 
 /** A list in pieces that are small enough for one write, or one question. */
-export function batches<T>(list: T[]): T[][] {
-  return Array.from({ length: Math.ceil(list.length / BATCH) }, (_, i) =>
-    list.slice(i * BATCH, (i + 1) * BATCH),
+export function batches<T>(list: T[], size = BATCH): T[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) =>
+    list.slice(i * size, (i + 1) * size),
   );
 }
