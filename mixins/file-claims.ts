@@ -3,6 +3,7 @@ import type { Params } from "../lib/declare.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Ctx } from "../lib/implement.ts";
 import { userOf } from "../lib/implement.ts";
+import { isAway } from "../middlewares/errors.ts";
 
 interface Showing {
   subject: Params<"files.claim">["subject"];
@@ -25,9 +26,21 @@ export async function claimFiles(
 ): Promise<void> {
   const added = after.filter((id): id is string => id !== null && !before.includes(id));
   if (added.length === 0) return;
-  const { refused } = await ctx.call("files.claim", { subject, user: userOf(ctx), purpose, fileIds: added });
+  const { refused } = await ctx
+    .call("files.claim", { subject, user: userOf(ctx), purpose, fileIds: added })
+    .catch((error: unknown) => {
+      throw partAway(error);
+    });
   const errors = after.flatMap((id, i) =>
     id !== null && refused.includes(id) ? [{ field: field(i), code: "INVALID_REFERENCE" } as const] : [],
   );
   if (errors.length > 0) throw new AppError("VALIDATION_FAILED", { errors });
+}
+
+/**
+ * That another domain is away, told as the loss of a part: whoever needs nothing of it goes on being served, and no circuit
+ * opens for all.
+ */
+export function partAway(error: unknown): unknown {
+  return isAway(error) ? new AppError("UNAVAILABLE", { shard: true, retryAfter: 2 }) : error;
 }

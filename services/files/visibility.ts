@@ -1,6 +1,7 @@
 /** Who may see a file. */
 import type { Statements } from "../../lib/database.ts";
 import type { Answer, Params } from "../../lib/declare.ts";
+import { partAway } from "../../mixins/file-claims.ts";
 import type { Ctx } from "../../lib/implement.ts";
 import { isPublic } from "./rows.ts";
 import type { FileRow, SubjectType } from "./rows.ts";
@@ -41,7 +42,7 @@ async function isShownTo(
   const answers = await Promise.allSettled(subjects.map((subject) => asked(ctx, subject)));
   if (answers.some((each) => each.status === "fulfilled" && each.value)) return true;
   const failed = answers.find((each) => each.status === "rejected");
-  if (failed) throw failed.reason;
+  if (failed) throw partAway(failed.reason);
   return false;
 }
 

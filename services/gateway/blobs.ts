@@ -17,7 +17,7 @@ import { rangeOf } from "./range.ts";
 import type { Page } from "./routes.ts";
 
 /** Less than the server gives a request (server.ts), so that a slow one is still told. */
-const UPLOAD_MS = 28_000;
+const UPLOAD_MS = 25_000;
 /** What is shown is shown alone: a document runs nothing and asks for nothing. */
 const CONTENT_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'";
 /** Keys that everybody may have: avatars and logos. */
@@ -29,7 +29,7 @@ interface Opened {
 }
 
 /** `/blobs/:token`; none where files are on an S3 server. */
-export function blobPages({ s3Url, filesDir }: Settings, uploadMs = UPLOAD_MS): Page[] {
+export function blobPages({ s3Url, filesDir }: Settings): Page[] {
   if (s3Url) return [];
   let opened: Opened | null = null;
   const open = async (): Promise<Opened> => {
@@ -53,14 +53,13 @@ export function blobPages({ s3Url, filesDir }: Settings, uploadMs = UPLOAD_MS): 
       await work(exchange, folder, link);
     },
   });
-  return [on("PUT", (exchange, folder, link) => take(exchange, folder, link, uploadMs)), on("GET", give)];
+  return [on("PUT", take), on("GET", give)];
 }
 
 async function take(
   exchange: Exchange,
   folder: FolderStorage,
   { key, size = 0, contentType = "" }: Link,
-  ms: number,
 ): Promise<void> {
   const { req } = exchange;
   const { "content-type": type, "content-length": length } = req.headers;
@@ -68,7 +67,7 @@ async function take(
     throw closing(exchange, new AppError("UNSUPPORTED_MEDIA_TYPE", { expected: contentType }));
   if (length !== undefined && Number(length) !== size)
     throw closing(exchange, new AppError("WRONG_SIZE", { limit: size }));
-  const late = AbortSignal.timeout(ms);
+  const late = AbortSignal.timeout(UPLOAD_MS);
   try {
     await folder.replace(key, req, { size, contentType }, late);
   } catch (error) {
