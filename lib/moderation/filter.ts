@@ -1,7 +1,7 @@
 /** The word filter: what a list of words says of a text. See docs/moderation.md. */
 import { flags, FLAGS } from "./fold.ts";
 import { Folded, isMarkedOff } from "./folded.ts";
-import { isEnglish, learn, spellingsOf, syllableOf } from "./pinyin.ts";
+import { isEnglish, isPinyin, learn, spellingsOf, syllableOf } from "./pinyin.ts";
 import { isMixed, isSpelled, isWritten } from "./spelling.ts";
 import type { Spelling } from "./spelling.ts";
 import { Trie } from "./trie.ts";
@@ -35,7 +35,7 @@ interface Match {
 
 /** What a word is compared by: its letters without case, width, accents and what stands between them. */
 export function normalize(word: string): string {
-  return normalizedOf(reader.read(word, true));
+  return String.fromCodePoint(...lettersOf(word));
 }
 
 export class WordFilter {
@@ -98,7 +98,7 @@ export class WordFilter {
     const letters = new Map<number, number>();
     for (let i = 0; i < folded.length; i++) letters.set(folded.at[i] as number, folded.letters[i] as number);
     const written = (at: number): number => letters.get(at) ?? 0;
-    const sounding = this.#sounding.spell(folded, syllableOf);
+    const sounding = this.#sounding.spell(folded, syllableOf, isPinyin);
     let over = false;
     this.#trie.scan(sounding, (pattern, first, last) => {
       if (
@@ -122,7 +122,7 @@ export class WordFilter {
     this.#allows = words.some(({ action }) => action === "allow");
     for (let start = 0; start < words.length; start += SLICE) {
       const slice = words.slice(start, start + SLICE);
-      learn(slice.flatMap(({ word }) => Array.from(normalize(word))));
+      learn(slice.flatMap(({ word }) => lettersOf(word)));
       for (const index of slice.keys()) this.#add(start + index);
       yield;
     }
@@ -136,8 +136,9 @@ export class WordFilter {
     this.#trie.add(letters, length);
     this.#word.push(index);
     this.#variant.push(WRITTEN);
-    for (const [variant, syllables] of spellingsOf(normalizedOf(this.#folded)).entries()) {
-      const spelled = Uint8Array.from(syllables.join(""), (letter) => letter.charCodeAt(0));
+    if (this.#folded.spaced || !this.#folded.chinese) return;
+    for (const [variant, syllables] of spellingsOf(letters.subarray(0, length)).entries()) {
+      const spelled = codesOf(syllables.join(""));
       this.#trie.add(spelled, spelled.length);
       this.#word.push(index);
       this.#variant.push(variant);
@@ -150,15 +151,22 @@ export class WordFilter {
     if (!known) {
       const { word } = this.#words[this.#word[pattern] as number] as ListedWord;
       const variant = this.#variant[pattern] as number;
-      known = variant === WRITTEN ? writtenAs(word) : spelledAs(normalize(word), variant);
+      known = variant === WRITTEN ? writtenAs(word) : spelledAs(lettersOf(word), variant);
       this.#spellings.set(pattern, known);
     }
     return known;
   }
 }
 
-function normalizedOf({ letters, length }: Folded): string {
-  return String.fromCodePoint(...letters.subarray(0, length));
+function lettersOf(word: string): number[] {
+  const { letters, length } = reader.read(word, true);
+  return Array.from(letters.subarray(0, length));
+}
+
+function codesOf(letters: string): number[] {
+  const codes: number[] = [];
+  for (let i = 0; i < letters.length; i++) codes.push(letters.charCodeAt(i));
+  return codes;
 }
 
 function writtenAs(word: string): Spelling {
@@ -168,13 +176,12 @@ function writtenAs(word: string): Spelling {
   return { letters, breaks: new Set(breaks) };
 }
 
-function spelledAs(word: string, variant: number): Spelling {
-  const syllables = spellingsOf(word)[variant] as string[];
+function spelledAs(sounds: number[], variant: number): Spelling {
+  const syllables = spellingsOf(sounds)[variant] as string[];
   const breaks = new Set<number>();
   let length = 0;
   for (const syllable of syllables.slice(0, -1)) breaks.add((length += syllable.length));
-  const letters = Array.from(syllables.join(""), (letter) => letter.charCodeAt(0));
-  return { letters, breaks, sounds: Array.from(word, (each) => each.codePointAt(0) as number) };
+  return { letters: codesOf(syllables.join("")), breaks, sounds };
 }
 
 /** Whether a spelling in pinyin is rather the English word that is written so. */

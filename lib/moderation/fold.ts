@@ -46,11 +46,10 @@ const STANDS_FOR: Record<string, string> = {
   "+": "t",
   "€": "e",
   "£": "l",
-  "(": "c",
 };
 
 /** Symbols that stand between letters, or for one. */
-const SYMBOLS = "@$!|+€£(";
+const SYMBOLS = "@$!|+€£";
 
 /** Emoji letters: 🄰 🅐 🅰 🇦. */
 const LETTER_BLOCKS = [0x1f130, 0x1f150, 0x1f170, 0x1f1e6];

@@ -1,6 +1,10 @@
 /** A text as the filter reads it: letter by letter, with the way back to where each stands. */
 import { beyond, flags, FLAGS, isChinese, letters, NONE, several, SPECIAL } from "./fold.ts";
 
+/** So many Chinese characters, and letters of others, belong to a word that is partly spelled, at most. */
+const WRITTEN = 8;
+const TYPED = 24;
+
 /** A text as the letters that it is made of, and where they are in it. Its arrays are used again by the next one. */
 export class Folded {
   text = "";
@@ -8,88 +12,23 @@ export class Folded {
   letters = new Uint32Array(4_096);
   /** The first UTF-16 unit of each letter's character. */
   at = new Uint32Array(4_096);
+  /** Whether a word may begin at a letter: one of a script with spaces only where something is before it. */
+  begins = new Uint8Array(4_096);
   /** Which scripts there are: a letter without and one with FLAGS.chinese. */
   spaced = false;
   chinese = false;
-  /** Whether a symbol may be meant for a letter. */
-  doubtful = false;
-  /** How often it was asked whether a word only seems to be there; see segments.ts. */
-  doubts = 0;
-
-  /** @param symbols read as the letters that they look like, where they stand within a word */
-  read(text: string, symbols = false): this {
-    this.text = text;
-    this.length = 0;
-    this.doubts = 0;
-    this.spaced = this.chinese = this.doubtful = false;
-    if (this.letters.length < text.length) this.#grow(text.length);
-    let seen = 0;
-    for (let i = 0; i < text.length; i++) {
-      const unit = text.charCodeAt(i);
-      const letter = letters[unit] as number;
-      const flag = flags[unit] as number;
-      seen |= flag === FLAGS.letter ? FLAGS.spaced : flag;
-      if (letter === SPECIAL) i += this.#special(i, unit);
-      else if (letter !== NONE) {
-        if (this.length === this.letters.length) this.#grow(this.length);
-        this.letters[this.length] = letter;
-        this.at[this.length++] = i;
-      } else if (flag === FLAGS.symbol && isMeant(text, i)) {
-        this.doubtful = true;
-        if (symbols) this.#push(unit, i);
-      }
-    }
-    this.spaced = (seen & FLAGS.spaced) > 0;
-    this.chinese = (seen & FLAGS.chinese) > 0;
-    return this;
-  }
-
-  #push(letter: number, at: number): void {
-    if (this.length === this.letters.length) this.#grow(this.length);
-    this.letters[this.length] = letter;
-    this.at[this.length++] = at;
-  }
-
-  /** The same text with its Chinese characters as what they sound like. */
-  spell(from: Folded, syllableOf: (character: string) => string | null): this {
-    this.text = from.text;
-    this.length = 0;
-    for (let i = 0; i < from.length; i++) {
-      const letter = from.letters[i] as number;
-      const at = from.at[i] as number;
-      const syllable = isChinese(letter) ? syllableOf(String.fromCodePoint(letter)) : null;
-      if (syllable === null) this.#push(letter, at);
-      else for (let k = 0; k < syllable.length; k++) this.#push(syllable.charCodeAt(k), at);
-    }
-    return this;
-  }
-
-  /** Returns how many units more it took. */
-  #special(i: number, unit: number): number {
-    const code = this.text.codePointAt(i) as number;
-    for (const letter of code > 0xffff ? beyond(code) : (several.get(unit) ?? [])) this.#push(letter, i);
-    return code > 0xffff ? 1 : 0;
-  }
-
-  #grow(length: number): void {
-    const size = Math.max(length + 64, this.letters.length * 2);
-    const [wider, further] = [new Uint32Array(size), new Uint32Array(size)];
-    wider.set(this.letters);
-    further.set(this.at);
-    this.letters = wider;
-    this.at = further;
-  }
-}
-
-/** Whether a symbol may be meant for a letter: `sh!t`, `a$$`, `@ss`; not the end of `well!`. */
+  /** Whether a symbol may be meant for a letter: `sh!t`, `a$$`, `@ss`; not the end of `well!`, nor a price. */
 function isMeant(text: string, i: number): boolean {
-  if (isLatin(text.charCodeAt(i + 1)) || text[i + 1] === "$" || text[i + 1] === "@") return true;
-  return text[i] === "$" && (text[i - 1] === "$" || isLatin(text.charCodeAt(i - 1)));
+  const after = text[i + 1];
+  const before = isLatin(text.charCodeAt(i - 1));
+  if (text[i] === "$" || text[i] === "@")
+    return isLatin(text.charCodeAt(i + 1)) || after === "$" || after === "@" || (text[i] === "$" && (before || text[i - 1] === "$"));
+  return before && isLatin(text.charCodeAt(i + 1));
 }
 
 function isLatin(unit: number): boolean {
   const lower = unit | 32;
-  return (lower >= 97 && lower <= 122) || (unit >= 48 && unit <= 57);
+  return lower >= 97 && lower <= 122;
 }
 
 /** Whether something that is seen stands between two letters that follow one another. */
@@ -108,4 +47,20 @@ export function isParted({ text, at }: Folded, first: number, second: number): b
   for (let i = (at[first] as number) + 1; i < (at[second] as number); i++)
     if (((flags[text.charCodeAt(i)] as number) & FLAGS.blank) > 0) return true;
   return false;
+}
+
+function isChineseLetter({ letters: all }: Folded, i: number): boolean {
+  return isChinese(all[i] as number);
+}
+
+/** The letters from `i` on, one way or the other, that nothing parts. */
+function pieceAt(from: Folded, i: number, step: 1 | -1): string {
+  let piece = "";
+  for (let each = i; piece.length < TYPED && each >= 0 && each < from.length; each += step) {
+    if (isChineseLetter(from, each)) break;
+    if (each !== i && isMarkedOff(from, Math.min(each, each - step), Math.max(each, each - step))) break;
+    const letter = String.fromCodePoint(from.letters[each] as number);
+    piece = step > 0 ? piece + letter : letter + piece;
+  }
+  return piece;
 }

@@ -2,14 +2,17 @@
  * Finds all of many patterns in one pass over a text, starting wherever one may begin. Filled through a hash table, in
  * slices; then laid out so that the children of a state are its neighbours in two typed arrays, six bytes a state.
  */
-import { classOf, isChinese, isChineseAt, isDigit } from "./fold.ts";
+import { classOf, isChinese } from "./fold.ts";
 import type { Folded } from "./folded.ts";
-import { isMarkedOff } from "./folded.ts";
 
 /** Work between two chances to do something else. */
 const SLICE = 8_192;
 /** UTF-16 units from one letter of a word to the next, at most: more between them part words. */
 const FARTHEST = 12;
+
+/** Letters of scripts with spaces that are looked at before a walk begins; of Chinese, which has more of them, two. */
+const HEAD = 4;
+const HEADS = 1 << 15;
 
 export class Trie {
   /** By letter; 0 for those that no pattern has. */
@@ -21,7 +24,11 @@ export class Trie {
   #ends = new Int32Array(0);
   /** The next pattern that ends where this one does, by pattern; -1 after the last. */
   readonly #also: number[] = [];
-  readonly #endsFilling: number[] = [];
+  /** By symbol: how many letters of a pattern that begins with it count as its head, and whether one has fewer. */
+  readonly #headLength = new Uint8Array(0x10000);
+  readonly #short = new Uint8Array(0x10000);
+  /** A bit for each head that a pattern has. */
+  readonly #heads = new Int32Array(HEADS);
   #roots = new Int32Array(0);
   /** Where the children of a state begin; those of the next begin where they end. */
   #children = new Int32Array(0);
@@ -31,18 +38,19 @@ export class Trie {
   /** Adds a pattern; patterns are numbered from 0. */
   add(letters: ArrayLike<number>, length: number): number {
     const filling = this.#filling as Filling;
+    this.#noteHead(letters, length);
     let state = 0;
     for (let i = 0; i < length; i++)
       state = filling.follow(state, this.#symbolOf(classOf(letters[i] as number)));
     const pattern = this.#also.length;
-    this.#also.push(this.#endsFilling[state] ?? -1);
-    this.#endsFilling[state] = pattern;
+    this.#also.push((filling.ends[state] as number) - 1);
+    filling.ends[state] = pattern + 1;
     return pattern;
   }
 
   /** After the last pattern; ready when the iterator is at its end. */
   *finish(): Generator<void> {
-    const { states, firstChild, sibling, symbol } = this.#filling as Filling;
+    const { states, ends, firstChild, sibling, symbol } = this.#filling as Filling;
     this.#filling = null;
     this.#ends = new Int32Array(states).fill(-1);
     this.#children = new Int32Array(states + 1);
@@ -52,17 +60,15 @@ export class Trie {
     for (let state = 0; state < states; state++) {
       if (state % SLICE === 0) yield;
       const before = order[state] as number;
-      this.#ends[state] = this.#endsFilling[before] ?? -1;
+      this.#ends[state] = (ends[before] as number) - 1;
       this.#children[state] = laid;
       const first = laid;
       for (let child = firstChild[before] as number; child > 0; child = sibling[child] as number)
         order[laid++] = child;
-      if (laid - first > 1)
-        order.subarray(first, laid).sort((a, b) => (symbol[a] as number) - (symbol[b] as number));
+      if (laid - first > 1) sortBy(symbol, order, first, laid);
       for (let at = first; at < laid; at++) this.#symbol[at] = symbol[order[at] as number] as number;
     }
     this.#children[states] = laid;
-    this.#endsFilling.length = 0;
     this.#roots = new Int32Array(this.#symbolCount + 1);
     for (let state = 1; state < (this.#children[1] as number); state++)
       this.#roots[this.#symbol[state] as number] = state;
@@ -71,14 +77,15 @@ export class Trie {
 
   /** Tells each pattern that is found, with the numbers of its first and its last letter, until `hit` answers true. */
   scan(folded: Folded, hit: (pattern: number, first: number, last: number) => boolean): void {
-    const { letters, at, length } = folded;
+    const { letters, at, begins, length } = folded;
     const roots = this.#roots;
     const ends = this.#ends;
     const symbols = this.#symbols;
     for (let i = 0; i < length; i++) {
+      if (begins[i] === 0) continue;
       const letter = letters[i] as number;
       let state = roots[letter > 0xffff ? this.#symbolAt(letter) : (symbols[letter] as number)] as number;
-      if (state === 0 || (i > 0 && !mayBegin(folded, i, letter))) continue;
+      if (state === 0 || !this.#mayFollow(this.#symbol[state] as number, folded, i)) continue;
       for (let last = i; ;) {
         for (let found = ends[state] as number; found >= 0; found = this.#also[found] as number)
           if (hit(found, i, last)) return;
@@ -88,6 +95,29 @@ export class Trie {
         if (symbol === 0 || (state = this.#child(state, symbol)) === 0) break;
       }
     }
+  }
+
+  /** Remembers how a pattern begins: most of what a text has begins like none. */
+  #noteHead(letters: ArrayLike<number>, length: number): void {
+    const first = this.#symbolOf(classOf(letters[0] as number));
+    const head = isChinese(letters[0] as number) ? 2 : HEAD;
+    this.#headLength[first] = head;
+    if (length < head) this.#short[first] = 1;
+    let mixed = first;
+    for (let i = 1; i < Math.min(head, length); i++)
+      mixed = mix(mixed, this.#symbolOf(classOf(letters[i] as number)));
+    if (length >= head)
+      this.#heads[(mixed >>> 5) & (HEADS - 1)] =
+        (this.#heads[(mixed >>> 5) & (HEADS - 1)] as number) | (1 << (mixed & 31));
+  }
+
+  #mayFollow(first: number, { letters, length }: Folded, i: number): boolean {
+    if (this.#short[first] === 1) return true;
+    const end = i + (this.#headLength[first] as number);
+    if (end > length) return false;
+    let mixed = first;
+    for (let each = i + 1; each < end; each++) mixed = mix(mixed, this.#symbolAt(letters[each] as number));
+    return ((this.#heads[(mixed >>> 5) & (HEADS - 1)] as number) & (1 << (mixed & 31))) !== 0;
   }
 
   #symbolAt(letter: number): number {
@@ -122,25 +152,14 @@ export class Trie {
   }
 }
 
-/** Words of scripts with spaces begin at a border of the text, or after digits; others anywhere. */
-function mayBegin(folded: Folded, i: number, letter: number): boolean {
-  const { at, letters, text } = folded;
-  const here = at[i] as number;
-  if (here === at[i - 1]) return false;
-  if (isChinese(letter) || isChineseAt(text, here)) return true;
-  return (
-    isDigit(letters[i - 1] as number) ||
-    isChineseAt(text, at[i - 1] as number) ||
-    isMarkedOff(folded, i - 1, i)
-  );
-}
-
 /** The transitions while patterns are added: open addressing, beside a list of the children of each state. */
 class Filling {
   states = 1;
   firstChild = new Int32Array(1_024);
   sibling = new Int32Array(1_024);
   symbol = new Uint16Array(1_024);
+  /** One more than the last pattern that ends in a state; 0 without one. */
+  ends = new Int32Array(1_024);
   #parent = new Int32Array(1_024);
   #slots = new Int32Array(4_096);
 
@@ -170,6 +189,7 @@ class Filling {
     };
     this.firstChild = wide(this.firstChild);
     this.sibling = wide(this.sibling);
+    this.ends = wide(this.ends);
     this.#parent = wide(this.#parent);
     const symbols = new Uint16Array(size);
     symbols.set(this.symbol);
@@ -186,6 +206,25 @@ class Filling {
     }
     this.#slots = slots;
   }
+}
+
+function sortBy(symbol: Uint16Array, states: Int32Array, from: number, to: number): void {
+  if (to - from > 32) {
+    states.subarray(from, to).sort((a, b) => (symbol[a] as number) - (symbol[b] as number));
+    return;
+  }
+  for (let i = from + 1; i < to; i++) {
+    const state = states[i] as number;
+    let at = i;
+    for (; at > from && (symbol[states[at - 1] as number] as number) > (symbol[state] as number); at--)
+      states[at] = states[at - 1] as number;
+    states[at] = state;
+  }
+}
+
+function mix(mixed: number, symbol: number): number {
+  const next = Math.imul(mixed ^ Math.imul(symbol, 0x85ebca6b), 0x9e3779b1);
+  return next ^ (next >>> 15);
 }
 
 function hash(state: number, symbol: number): number {
