@@ -95,9 +95,7 @@ export class WordFilter {
 
   /** Characters of which some are written and the others spelled: 法lun功. */
   #scanMixed(folded: Folded, matches: Match[]): boolean {
-    const letters = new Map<number, number>();
-    for (let i = 0; i < folded.length; i++) letters.set(folded.at[i] as number, folded.letters[i] as number);
-    const written = (at: number): number => letters.get(at) ?? 0;
+    const written = (at: number): number => letterAt(folded, at);
     const sounding = this.#sounding.spell(folded, syllableOf, isPinyin);
     let over = false;
     this.#trie.scan(sounding, (pattern, first, last) => {
@@ -156,6 +154,17 @@ export class WordFilter {
     }
     return known;
   }
+}
+
+/** The letter that stands at a place of the text. */
+function letterAt({ letters, at, length }: Folded, place: number): number {
+  let [low, high] = [0, length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((at[middle] as number) < place) low = middle + 1;
+    else high = middle;
+  }
+  return letters[low] as number;
 }
 
 function lettersOf(word: string): number[] {
