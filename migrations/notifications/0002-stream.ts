@@ -1,4 +1,4 @@
-/** Numbers of notices, by which the stream goes on; mails that are due. */
+/** Numbers of notices, by which the stream goes on; mails that are due; messages to many people. */
 import type { DocumentMigration } from "../../lib/documents/migrations.ts";
 import { numbered } from "../../services/notifications/numbering.ts";
 
@@ -23,9 +23,11 @@ export async function up(migration: DocumentMigration): Promise<void> {
   }
   await migration.createIndex("notifications", SEQ, { unique: true });
   await migration.createIndex("mailings", DUE);
+  await migration.createIndex("fanOuts", DUE);
 }
 
 export async function down(migration: DocumentMigration): Promise<void> {
+  await migration.dropIndex("fanOuts", DUE);
   await migration.dropIndex("mailings", DUE);
   await migration.dropIndex("notifications", SEQ);
 }

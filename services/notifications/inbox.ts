@@ -49,16 +49,12 @@ type Draft = Omit<NotificationDocument, "seq">;
 const YEAR = 365 * 24 * 3_600_000;
 /** One write is one transaction that the process waits for. */
 const BATCH = 500;
-/** Recipients that are told in one turn: more would hold up everybody else. */
-const LARGE = 100;
-/** Recipients of a message that nobody is told of later because of others. */
-const SMALL = 50;
+/** Recipients that are told at a time: more would hold up everybody else. */
+const AT_ONCE = 100;
 
 export class Inbox {
   readonly #all: Collection<NotificationDocument>;
   readonly #heads: Collection<Head>;
-  /** Ends when the large batches so far have. */
-  #turn: Promise<void> = Promise.resolve();
 
   constructor(all: Collection<NotificationDocument>, heads: Collection<Head>) {
     this.#all = all;
@@ -91,26 +87,16 @@ export class Inbox {
     const firsts = new Map<string, Notice>();
     for (const notice of notices)
       for (const user of notice.to) if (!firsts.has(user)) firsts.set(user, notice);
-    for (const batch of batches([...firsts], LARGE)) {
-      const work = async (): Promise<void> => {
-        const wanted = await wishes(batch.map(([user]) => user));
-        const drafts = batch.flatMap(([user, notice]) => draftOf(message, user, notice, wanted) ?? []);
-        const told = await this.#insert(drafts);
-        // An embedded store answers without a turn of the event loop, so everybody else would wait for all batches.
-        await breath();
-        await after(told);
-        await breath();
-      };
-      await (batch.length > SMALL ? this.#inTurn(work) : work());
+    for (const batch of batches([...firsts], AT_ONCE)) {
+      const wanted = await wishes(batch.map(([user]) => user));
+      const drafts = batch.flatMap(([user, notice]) => draftOf(message, user, notice, wanted) ?? []);
+      const told = await this.#insert(drafts);
+      // An embedded store answers without a turn of the event loop, so everybody else would wait for all batches.
+      await breath();
+      await after(told);
+      await breath();
     }
     return [...firsts.keys()];
-  }
-
-  /** Large batches come one after another, so that a small one never has many of them before it. */
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined);
-    return done;
   }
 
   /** One notice of each person at most. Who meets a number that is taken tries again after the last one. */

@@ -1,14 +1,14 @@
-import type { ServiceSettingSchema } from "moleculer";
-import type { Envelope } from "../../lib/declare.ts";
+import type { ServiceBroker, ServiceSettingSchema } from "moleculer";
+import type { Answer, Envelope } from "../../lib/declare.ts";
 import { pageOf, readCursor, writeCursor } from "../../lib/cursor.ts";
 import { AppError, invalid } from "../../lib/errors.ts";
 import { implement, userOf } from "../../lib/implement.ts";
-import type { Ctx, Mixin } from "../../lib/implement.ts";
+import type { Mixin } from "../../lib/implement.ts";
 import { iso } from "../../lib/types.ts";
 import { documents } from "../../mixins/documents.ts";
-import { names } from "../../mixins/people.ts";
 import { gatewayUrl, runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
+import { FanOuts, MANY } from "./fan-out.ts";
 import { batches, Inbox } from "./inbox.ts";
 import type { NotificationDocument, Place } from "./inbox.ts";
 import { Mailings } from "./mailings.ts";
@@ -16,7 +16,7 @@ import { notifications } from "./notifications.contract.ts";
 import { Preferences } from "./preferences.ts";
 import { isoOrNull, present } from "./present.ts";
 import { noticesOf } from "./recipients.ts";
-import type { Told } from "./recipients.ts";
+import type { Notice, Told } from "./recipients.ts";
 import { Sender } from "./sending.ts";
 import { stopOf, unsubscribeKey } from "./unsubscribe.ts";
 import type { Stop } from "./unsubscribe.ts";
@@ -26,6 +26,8 @@ const EXPORT_PAGE = 200;
 /** Notices that a stream gets at once. */
 const STREAM_PAGE = 50;
 const CURSOR = "notifications";
+/** Milliseconds until what a node that died has left is told. */
+const FAN_OUT_SWEEP = 2_000;
 
 /** In milliseconds; tests change them. */
 interface Pace {
@@ -46,7 +48,10 @@ interface Own {
   preferences: Preferences;
   mailings: Mailings;
   sender: Sender;
+  fanOuts: FanOuts;
   unsubscribeKey: Buffer;
+  /** Tells the people of a message, by inbox, stream and mail. */
+  tellAll(message: { id: string; at: number }, notices: Notice[]): Promise<void>;
   /** Mails are due, and gateways are to know of it. */
   spread(docs: NotificationDocument[]): Promise<void>;
   /** Deletes everything of people who are erased. */
@@ -61,6 +66,19 @@ export default implement(notifications, {
   mixins: [documents("notifications"), sweeper(), own],
   settings: SETTINGS,
   methods: {
+    async tellAll(message: { id: string; at: number }, notices: Notice[]): Promise<void> {
+      const told = await this.inbox.tell(
+        message,
+        notices,
+        (users) => this.preferences.ofAll(users),
+        (docs) => this.spread(docs),
+      );
+      // Asked afterwards: whoever is erased in between is either known to be so now, or their notices go with users.erased.
+      for (const some of batches(told)) {
+        const gone = await goneOf(this.broker, some);
+        if (gone.length > 0) await this.forget(gone);
+      }
+    },
     async spread(docs: NotificationDocument[]): Promise<void> {
       await this.mailings.told(docs, this.settings.pace.digest);
       const users = docs.filter(({ unstreamed }) => !unstreamed).map(({ user }) => user);
@@ -114,7 +132,7 @@ export default implement(notifications, {
       const { user, kinds } = this.stopBy(ctx.params.token);
       await this.preferences.stopMails(user, kinds);
       // Nothing is kept of who is gone, and nothing is sent to them anyway.
-      const gone = await goneOf(ctx, [user]);
+      const gone = await goneOf(this.broker, [user]);
       await this.preferences.forget(gone);
       return { kinds: [...kinds], stopped: true };
     },
@@ -147,17 +165,9 @@ export default implement(notifications, {
         reviewers: () => ctx.call("users.withRole", { role: "reviewer" }),
         moderators: () => ctx.call("users.withRole", { role: "moderator" }),
       });
-      const told = await this.inbox.tell(
-        message,
-        notices,
-        (users) => this.preferences.ofAll(users),
-        (docs) => this.spread(docs),
-      );
-      // Asked afterwards: whoever is erased in between is either known to be so now, or their notices go with users.erased.
-      for (const some of batches(told)) {
-        const gone = await goneOf(ctx, some);
-        if (gone.length > 0) await this.forget(gone);
-      }
+      const people = notices.reduce((sum, { to }) => sum + to.length, 0);
+      if (people > MANY) await this.fanOuts.keep(message, notices);
+      else await this.tellAll(message, notices);
     },
     async onUserErased(ctx) {
       const user = ctx.params.aggregate.id;
@@ -186,6 +196,12 @@ export default implement(notifications, {
       base: () => gatewayUrl(runtimeOf(this.broker)),
       wait: () => this.settings.pace.digest,
     });
+    this.fanOuts = await FanOuts.open(
+      this.documents,
+      (message, notices) => this.tellAll(message, notices),
+      this.logger,
+    );
+    this.every(FAN_OUT_SWEEP, () => this.fanOuts.work());
     this.every(this.settings.pace.mails, async () => {
       await this.broker.call("notifications.sendMails");
     });
@@ -196,6 +212,7 @@ export default implement(notifications, {
   },
   async stopped() {
     this.sender?.stop();
+    this.fanOuts?.stop();
   },
 });
 
@@ -205,9 +222,11 @@ function toldBy(envelope: Envelope): Told {
 }
 
 /** Those who are erased, or nobody. */
-async function goneOf(ctx: Ctx, users: string[]): Promise<string[]> {
-  const people = await names(ctx, users);
-  return users.filter((id) => (people.get(id)?.status ?? "erased") === "erased");
+async function goneOf(broker: ServiceBroker, users: string[]): Promise<string[]> {
+  if (users.length === 0) return [];
+  const found = await broker.call<Answer<"users.names">, { ids: string[] }>("users.names", { ids: users });
+  const statuses = new Map(found.map(({ id, status }) => [id, status]));
+  return users.filter((id) => (statuses.get(id) ?? "erased") === "erased");
 }
 
 function cursorOf({ createdAt, _id }: NotificationDocument): string {
