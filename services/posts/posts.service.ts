@@ -1,8 +1,9 @@
 import type { Answer } from "../../lib/declare.ts";
-import { AppError, invalid } from "../../lib/errors.ts";
+import { AppError } from "../../lib/errors.ts";
 import { expectVersion, idFor, implement, respond, userOf } from "../../lib/implement.ts";
 import type { Ctx, Mixin } from "../../lib/implement.ts";
 import { documents } from "../../mixins/documents.ts";
+import { claimFiles } from "../../mixins/file-claims.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
 import { clubReader, demandActive, demandMember, followClub, isOfficer } from "./clubs.ts";
 import type { ClubReader } from "./clubs.ts";
@@ -91,18 +92,13 @@ export default implement(posts, {
       });
     },
     async claim(ctx: Ctx, id: string, fileIds: readonly string[], known: readonly string[]): Promise<void> {
-      const fresh = fileIds.filter((each) => !known.includes(each));
-      if (fresh.length === 0) return;
-      const { refused } = await ctx.call("files.claim", {
+      await claimFiles(ctx, {
         subject: { type: "post", id },
-        user: userOf(ctx),
         purpose: "post",
-        fileIds: fresh,
+        before: known,
+        after: fileIds,
+        field: (index) => `fileIds[${index}]`,
       });
-      const errors = fileIds.flatMap((each, i) =>
-        refused.includes(each) ? [{ field: `fileIds[${i}]`, code: "INVALID_REFERENCE" } as const] : [],
-      );
-      if (errors.length > 0) throw invalid(...errors);
     },
     async show(ctx: Ctx, post: PostDocument): Promise<Answer<"posts.get">> {
       const looks = await new Snapshot([post]).looks(ctx);

@@ -52,6 +52,7 @@ describeWith(["spider", "toxiproxy"], "users on three shards", () => {
       "users.list": ["select users"],
       "users.names": ["select users"],
       "users.files": ["select users"],
+      "users.mailAddresses": ["select users"],
       // The names of who is signed in come with it.
       "users.me": [],
     };
@@ -133,6 +134,7 @@ describeWith(["spider", "toxiproxy"], "users on three shards", () => {
         "users.roles": () => ask("GET", "/roles"),
         "users.names": () => call("users.names", { ids: [person.id, admin.id, newId(), newId(), newId()] }),
         "users.files": () => call("users.files", { ids: [person.id, admin.id, newId(), newId(), newId()] }),
+        "users.mailAddresses": () => call("users.mailAddresses", { ids: [person.id, admin.id, newId()] }),
         "users.rolesOf": () => call("users.rolesOf", { id: person.id }),
         "users.withRole": () => call("users.withRole", { role: "reviewer" }),
         "sessions.end": () => ask("DELETE", `/auth/sessions/${newId()}`),
