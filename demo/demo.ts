@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: a club fair through the REST API. Found and reviewed are the clubs of two real lists, students apply,
- * presidents decide, and all sign up for one party at once; at the end the API must agree exactly with what was sent.
+ * presidents decide, all sign up for one party at once, and talk about it; at the end the API must agree exactly with what was sent.
  */
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -16,6 +16,7 @@ import { Client, forEach, Person } from "./client.ts";
 import { chineseClubs, dice, harvardClubs } from "./lists.ts";
 import type { NewClub } from "./lists.ts";
 import { rush } from "./rush.ts";
+import { talk } from "./talk.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -86,8 +87,11 @@ async function play(fair: Fair, clubs: NewClub[]): Promise<void> {
   const overrun = await timed("sign-ups for one activity", STUDENTS, () =>
     rush(fair.bars, { clubId: host.id, president: host.president, people }),
   );
+  const miscounted = await timed("posts and likes", clubs.length + STUDENTS, () =>
+    talk(fair.bars, { clubs: founded, people }, dice(7), AT_ONCE),
+  );
   const disagreeing = await timed("clubs checked", clubs.length, () => check(fair, founded));
-  const problems = [...overrun, ...disagreeing];
+  const problems = [...overrun, ...miscounted, ...disagreeing];
   fair.bars.stop();
   report(fair.client, rows, problems);
 }
