@@ -105,6 +105,8 @@ async function embedded(options: Options): Promise<Measured> {
 
 async function elastic(options: Options): Promise<Measured> {
   const broker = new ServiceBroker({ logger: false });
+  // As it is run in earnest: with all of its compilers, and room for its caches. Over what the harness sets.
+  process.env["_JAVA_OPTIONS"] ??= "-XX:TieredStopAtLevel=4 -Xms2g -Xmx2g";
   const server = await startElasticsearch();
   try {
     await broker.start();

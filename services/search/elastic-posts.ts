@@ -4,7 +4,7 @@ import { modesFor } from "../../lib/search/match.ts";
 import { type AnalyzedQuery, analyzeQuery } from "../../lib/search/query.ts";
 import { EXCERPT, highlightsOf } from "../../lib/search/texts/highlights.ts";
 import type { Shown, TextQuery, TextResult } from "../../lib/search/texts/index.ts";
-import { OFTEN, RECENCY, TAGS, termsOf, TITLE, WEIGHTS } from "../../lib/search/texts/terms.ts";
+import { OFTEN, TAGS, termsOf, TITLE, WEIGHTS } from "../../lib/search/texts/terms.ts";
 import { type Wanted, wantedOf } from "../../lib/search/texts/wanted.ts";
 import type { PostRecord } from "../posts/posts.contract.ts";
 import type { Elastic } from "./elastic-client.ts";
@@ -19,6 +19,17 @@ interface StoredPost extends Stored {
 }
 
 const keyword = { type: "keyword" as const };
+/**
+ * A term of `all` is repeated by what it counts, in halves above the 1 of a term that is only written; so that one look
+ * at it finds and weighs, and a million hits are weighed in time.
+ */
+const weighed = {
+  type: "text" as const,
+  analyzer: "whitespace",
+  similarity: "repeated",
+  index_options: "freqs" as const,
+  norms: false,
+};
 /** Whether a term is there, and no more: a document counts the same however often and among however many it has it. */
 const terms = {
   type: "text" as const,
@@ -33,7 +44,7 @@ const MAPPINGS: estypes.MappingTypeMapping = {
   // The terms can be made again from the posts: to store them would take twice as much room.
   _source: { includes: ["document.*"] },
   properties: {
-    all: terms,
+    all: weighed,
     title: terms,
     often: terms,
     tagged: terms,
@@ -43,7 +54,6 @@ const MAPPINGS: estypes.MappingTypeMapping = {
     clubId: keyword,
     id: keyword,
     active: { type: "boolean" },
-    createdAt: { type: "date", format: "epoch_millis" },
     document: { type: "object", enabled: false },
   },
 };
@@ -51,12 +61,27 @@ const MAPPINGS: estypes.MappingTypeMapping = {
 const KIND: Kind<PostRecord> = {
   name: "posts",
   mappings: MAPPINGS,
-  settings: { number_of_shards: 1, auto_expand_replicas: "0-1" },
+  settings: {
+    number_of_shards: 1,
+    auto_expand_replicas: "0-1",
+    similarity: {
+      repeated: { type: "scripted", script: { source: "return query.boost * (1 + (doc.freq - 1) / 2);" } },
+    },
+  },
   // Of up to 50,000 characters each.
   batch: 50,
   idOf: ({ id }) => id,
   storedOf: (post) => ({ version: post.version, stored: post.shown ? storedOf(post) : { active: false } }),
 };
+
+/** What a term counts beyond being written. */
+function weightOf(flags: number): number {
+  return (
+    (flags & TITLE ? WEIGHTS.title : 0) +
+    (flags & TAGS ? WEIGHTS.tags : 0) +
+    (flags & OFTEN ? WEIGHTS.often : 0)
+  );
+}
 
 function storedOf(post: PostRecord): StoredPost {
   const document = textOf(post);
@@ -69,8 +94,7 @@ function storedOf(post: PostRecord): StoredPost {
     id: document.id,
     clubId: document.clubId,
     tags: [...new Set(document.tags)],
-    createdAt: document.createdAt,
-    all: all.map(([term]) => term).join(" "),
+    all: all.map(([term, flags]) => `${term} `.repeat(1 + 2 * weightOf(flags))).join(""),
     title: having(TITLE),
     tagged: having(TAGS),
     often: having(OFTEN),
@@ -111,7 +135,7 @@ function pageOf(
         ? [
             {
               id,
-              score: Math.round((score ?? 0) * 1e6) / 1e6,
+              score: score ?? 0,
               highlights: highlightsOf(stored.document, query, typos),
             },
           ]
@@ -127,9 +151,12 @@ const prefix = (field: string, value: string, boost = 1): Query => ({
 });
 const anyOf = (should: Query[]): Query => ({ bool: { should, minimum_should_match: 1 } });
 
+/** A character is the first of some pair, if only of the last one of its run. */
+const isOpen = ({ kind, open }: Wanted): boolean => kind === "character" || open;
+
 /** What a clause finds as it is written, in one field. */
-function written({ kind, text, open }: Wanted, field: string, boost: number): Query {
-  return (kind === "character" || open ? prefix : term)(field, text, boost);
+function written(wanted: Wanted, field: string, boost: number): Query {
+  return (isOpen(wanted) ? prefix : term)(field, wanted.text, boost);
 }
 
 function near(field: string, value: string, fuzziness: number, boost = 1): Query {
@@ -158,12 +185,16 @@ function finds(wanted: Wanted): Query {
   return guessed.length === 0 ? as : anyOf([as, ...guessed]);
 }
 
-/** What weighs it beyond that. */
+/** What weighs it beyond that: what was found by its beginning was not weighed. */
 function weighs(wanted: Wanted): Query[] {
   return [
-    written(wanted, "title", WEIGHTS.title),
-    written(wanted, "tagged", WEIGHTS.tags),
-    written(wanted, "often", WEIGHTS.often),
+    ...(isOpen(wanted)
+      ? [
+          written(wanted, "title", WEIGHTS.title),
+          written(wanted, "tagged", WEIGHTS.tags),
+          written(wanted, "often", WEIGHTS.often),
+        ]
+      : []),
     ...(wanted.typos > 0 ? [near("title", wanted.text, wanted.typos, WEIGHTS.guessedTitle)] : []),
   ];
 }
@@ -175,7 +206,6 @@ function requestOf(
   { clubId, tag, limit, after }: TextQuery,
 ): estypes.SearchRequest {
   const found = wanted.map(finds);
-  const { origin, pivot, boost } = RECENCY;
   return {
     size: limit + 1,
     track_total_hits: true,
@@ -191,7 +221,6 @@ function requestOf(
           // A keyword would count by how rare it is.
           { constant_score: { filter: term("plain", plain) } },
           prefix("plain", plain),
-          { distance_feature: { field: "createdAt", origin, pivot: `${pivot}ms`, boost } },
         ],
       },
     },

@@ -29,7 +29,6 @@ export class PostIndex extends KeptIndex<PostRecord, TextIndex> implements PostE
 }
 
 /** A post as both engines take it. */
-export function textOf({ id, version, title, body, tags, clubId, createdAt }: PostRecord): TextDocument {
-  const at = Date.parse(createdAt);
-  return { id, version, title, text: plainOf(body), tags, clubId, createdAt: Number.isNaN(at) ? 0 : at };
+export function textOf({ id, version, title, body, tags, clubId }: PostRecord): TextDocument {
+  return { id, version, title, text: plainOf(body), tags, clubId };
 }

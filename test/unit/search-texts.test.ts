@@ -25,7 +25,6 @@ function document(title: string, text = "", more: Partial<TextDocument> = {}): T
     text,
     tags: [],
     clubId: null,
-    createdAt: 1.7e12 + number * 60_000,
     ...more,
   };
 }
@@ -192,10 +191,12 @@ describe("an index of texts", () => {
   test("what makes much of a text is before what does so in passing; the whole title before all", () => {
     const index = new TextIndex();
     const passing = document("周报", `${"今天做了很多别的事情，".repeat(20)}还有攀岩`);
-    const about = document("周报", "攀岩，攀岩，还是攀岩", { createdAt: passing.createdAt });
-    const titled = document("攀岩的周末", "", { createdAt: passing.createdAt });
-    const whole = document("攀岩", "", { createdAt: passing.createdAt });
-    for (const one of [passing, about, titled, whole]) index.put(one);
-    expect(ids(index, "攀岩")).toEqual([whole.id, titled.id, about.id, passing.id]);
+    const about = document("周报", "攀岩，攀岩，还是攀岩");
+    const titled = document("攀岩的周末");
+    const whole = document("攀岩");
+    // Newer than all of them, and in passing too.
+    const newer = document("月报", passing.text);
+    for (const one of [passing, about, titled, whole, newer]) index.put(one);
+    expect(ids(index, "攀岩")).toEqual([whole.id, titled.id, about.id, newer.id, passing.id]);
   });
 });

@@ -4,7 +4,7 @@ import { pageOf } from "../page.ts";
 import { type AnalyzedQuery, analyzeQuery } from "../query.ts";
 import { Dictionary, type Visit } from "./dictionary.ts";
 import { EXCERPT, highlightsOf } from "./highlights.ts";
-import { GUESSED, GUESSED_TITLE, OFTEN, recencyOf, TAGS, termsOf, TITLE, WEIGHTS, WRITTEN } from "./terms.ts";
+import { GUESSED, GUESSED_TITLE, OFTEN, TAGS, termsOf, TITLE, WEIGHTS, WRITTEN } from "./terms.ts";
 import type { TextDocument, TextQuery, TextResult } from "./types.ts";
 import { type Wanted, wantedOf } from "./wanted.ts";
 
@@ -13,7 +13,6 @@ export type * from "./types.ts";
 interface Entry {
   document: TextDocument;
   plain: string;
-  recency: number;
 }
 
 interface Hit {
@@ -63,7 +62,7 @@ export class TextIndex {
     const slot = this.#entries.length;
     this.#dictionary.add(slot, terms);
     const kept = { ...document, text: excerptOf(document.text) };
-    this.#entries.push({ document: kept, plain: terms.plain, recency: recencyOf(document.createdAt) });
+    this.#entries.push({ document: kept, plain: terms.plain });
     this.#slots.set(document.id, slot);
     this.#compact();
     return true;
@@ -80,7 +79,7 @@ export class TextIndex {
   }
 
   /**
-   * One page of hits. All words of the query must match; where no document has them all, typos and other characters
+   * One page of hits, of equal ones those with the greater id (with UUIDv7: the newer) first. All words of the query must match; where no document has them all, typos and other characters
    * of the same sound are allowed; where that finds nothing either, any of the words will do.
    */
   search(asked: TextQuery): TextResult {
@@ -90,7 +89,7 @@ export class TextIndex {
     return {
       items: page.map(({ entry: { document }, key }) => ({
         id: document.id,
-        score: Math.round(key * 1e6) / 1e6,
+        score: key,
         highlights: highlightsOf(document, query, mode.typos),
       })),
       total: hits.length,
@@ -124,7 +123,7 @@ export class TextIndex {
       if (clubId !== null && entry.document.clubId !== clubId) return;
       if (tag !== null && !entry.document.tags.includes(tag)) return;
       const named = Number(entry.plain.startsWith(plain)) + Number(entry.plain === plain);
-      hits.push({ entry, key: Math.fround(total[slot]! + named + entry.recency) });
+      hits.push({ entry, key: total[slot]! + named });
     });
     return hits;
   }

@@ -98,17 +98,3 @@ export function termsOf({ title, text, tags }: Pick<TextDocument, "title" | "tex
   note(terms, named, WRITTEN | TITLE);
   return terms;
 }
-
-const ORIGIN = Date.UTC(2100, 0, 1);
-const PIVOT = 3650 * 86_400_000;
-const BOOST = 32;
-
-/**
- * What the age of a document counts: the newer the more, about 0.045 a year, as the distance from a day far ahead, so
- * that nothing changes while time goes by and cursors stay where they are.
- */
-export const RECENCY = { origin: ORIGIN, pivot: PIVOT, boost: BOOST };
-
-export function recencyOf(createdAt: number): number {
-  return Math.fround(BOOST * (PIVOT / (PIVOT + Math.abs(ORIGIN - createdAt))));
-}

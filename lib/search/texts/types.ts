@@ -10,8 +10,6 @@ export interface TextDocument {
   text: string;
   tags: string[];
   clubId: string | null;
-  /** Milliseconds. */
-  createdAt: number;
 }
 
 /** What highlights are made from. */
