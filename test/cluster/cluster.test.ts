@@ -22,6 +22,9 @@ const DOMAINS = [
   "clubs",
   "applications",
   "applications",
+  "activities",
+  "posts",
+  "files",
   "notifications",
   "search",
 ];

@@ -25,7 +25,7 @@ describeWith([...CLUSTER_SERVERS, "elasticsearch", "s3"], "npm run cluster -- --
     try {
       await eventually(
         async () => said.includes("Ctrl-C stops it") || undefined,
-        100_000,
+        240_000,
         () => said,
       );
       const urls = [...said.matchAll(/^ {2}gateway +pid \d+ +(\S+)/gm)].map(([, url]) => url as string);
@@ -53,5 +53,5 @@ describeWith([...CLUSTER_SERVERS, "elasticsearch", "s3"], "npm run cluster -- --
     const left = (await readdir(folder)).filter((name) => !/^data$|template|node-compile-cache/.test(name));
     expect(left).toEqual([]);
     await rm(folder, { recursive: true, force: true });
-  }, 180_000);
+  }, 300_000);
 });
