@@ -43,6 +43,7 @@ const everywhere = [
   "moderation",
   "moderation-reports",
   "moderation-told",
+  "moderation-words",
   "notifications",
   "participations",
   "participations-lists",

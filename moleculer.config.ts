@@ -12,6 +12,7 @@ import { natsOptions } from "./lib/nats.ts";
 import { checkNode, readEnvironment, readSettings } from "./lib/settings.ts";
 import type { Settings } from "./lib/settings.ts";
 import { authorize } from "./middlewares/authorize.ts";
+import { bodies } from "./middlewares/bodies.ts";
 import { bus, TrustingRoundRobin } from "./middlewares/bus.ts";
 import { cacherOf } from "./middlewares/cacher.ts";
 import { consumers } from "./middlewares/consumers.ts";
@@ -101,6 +102,7 @@ function middlewaresOf(runtime: Runtime): Middleware[] {
     metrics(runtime.metrics),
     "ContextTracker",
     timeout(),
+    bodies(contracts),
     bus(runtime.readiness),
     "CircuitBreaker",
     "Retry",

@@ -25,7 +25,14 @@ const PLAIN: Record<string, string> = {
   þ: "th",
   ı: "i",
   ƒ: "f",
+  // Small capitals.
+  ...Object.fromEntries(
+    Array.from("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", (each, i) => [each, "abcdefghijklmnoprstuvwyz"[i] as string]),
+  ),
 };
+
+/** Signs behind a word, though they are made of letters. */
+const SIGNS = "™℠";
 
 /** Letters that digits and symbols stand for. The first is the one that they share a class with. */
 const STANDS_FOR: Record<string, string> = {
@@ -128,12 +135,13 @@ function simplifiedForms(): Map<string, string> {
 
 /** The letters that a character stands for; none for what only stands between them. */
 function unitsOf(character: string, simplified?: Map<string, string>): number[] {
-  const plain = letterOf(character) ?? character.normalize("NFKD");
+  if (SIGNS.includes(character)) return [];
+  const plain = letterOf(character) ?? latinOf(character.toLowerCase()) ?? character.normalize("NFKD");
   const units: number[] = [];
   for (const each of plain) {
     if (UNSEEN.test(each) || !SEEN.test(each)) continue;
     const lower = each.toLowerCase();
-    const base = latinOf(lower) ?? simplified?.get(lower) ?? PLAIN[lower] ?? lower;
+    const base = PLAIN[lower] ?? latinOf(lower) ?? simplified?.get(lower) ?? lower;
     for (const one of base.normalize("NFKD").toLowerCase())
       if (SEEN.test(one) && !UNSEEN.test(one)) units.push(one.codePointAt(0) as number);
   }

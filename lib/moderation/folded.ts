@@ -106,16 +106,15 @@ export class Folded {
 
 /** Whether a symbol may be meant for a letter: `sh!t`, `a$$`, `@ss`; not the end of `well!`, nor a price. */
 function isMeant(text: string, i: number): boolean {
-  const after = text[i + 1];
-  const before = isLatin(text.charCodeAt(i - 1));
-  if (text[i] === "$" || text[i] === "@")
-    return (
-      isLatin(text.charCodeAt(i + 1)) ||
-      after === "$" ||
-      after === "@" ||
-      (text[i] === "$" && (before || text[i - 1] === "$"))
-    );
-  return before && isLatin(text.charCodeAt(i + 1));
+  const before = isNear(text, i - 1);
+  const after = isNear(text, i + 1);
+  if (text[i] === "$") return before || after;
+  return after && (before || text[i] === "@");
+}
+
+/** Whether a letter stands there, or what often stands for one. */
+function isNear(text: string, i: number): boolean {
+  return isLatin(text.charCodeAt(i)) || text[i] === "$" || text[i] === "@" || text[i] === "!";
 }
 
 function isLatin(unit: number): boolean {

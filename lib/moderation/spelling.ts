@@ -86,7 +86,8 @@ export function isMixed(
 
 function hasLetters(folded: Folded, letters: readonly number[], first: number): boolean {
   const { text, at } = folded;
-  let meant = false;
+  let meant = 0;
+  let digits = 0;
   let same = true;
   for (let i = 0; i < letters.length; i++) {
     const inText = folded.letters[first + i] as number;
@@ -98,10 +99,12 @@ function hasLetters(folded: Folded, letters: readonly number[], first: number): 
         inWord === L && inText === I && text[at[first + i] as number] === "I" && hasSmall(folded, first, i);
       if (!small && !isSame(inText, inWord)) return false;
     }
-    meant ||= (inText >= A && inText !== 124 && inText !== 0xa3 && inText !== 0x20ac) || inText > 0x7f;
+    if (isDigit(inText)) digits++;
+    else if (inText >= A && inText !== 124 && inText !== 0xa3 && inText !== 0x20ac) meant++;
   }
-  // Digits and symbols alone are a number or a price, no word.
-  return same || meant;
+  // Digits and symbols alone are a number or a price, and digits before a letter are a measure: 71t.
+  const measure = isDigit(folded.letters[first] as number) && digits >= 2 * meant;
+  return same || (meant > 0 && !measure);
 }
 
 function hasSmall({ text, at, letters }: Folded, first: number, i: number): boolean {
@@ -200,16 +203,28 @@ function goesOn(folded: Folded, first: number, last: number, blank: boolean): bo
   );
 }
 
-function isSingle(folded: Folded, i: number, beside: number, beyond: number, blank: boolean): boolean {
+function isSingle(
+  folded: Folded,
+  i: number,
+  beside: number,
+  beyond: number,
+  blank: boolean,
+  more = true,
+): boolean {
   const { letters, length } = folded;
   if (i < 0 || i >= length || isEitherChinese(folded, i, beside)) return false;
   const [low, high] = i < beside ? [i, beside] : [beside, i];
   if (blank !== isParted(folded, low, high)) return false;
   const letter = letters[i] as number;
-  // "a" and "I" are words.
-  if (letter === A || letter === I || isDigit(letter)) return false;
-  if (beyond < 0 || beyond >= length || isEitherChinese(folded, i, beyond)) return true;
-  return isMarkedOff(folded, Math.min(i, beyond), Math.max(i, beyond));
+  if (isDigit(letter)) return false;
+  const alone =
+    beyond < 0 ||
+    beyond >= length ||
+    isEitherChinese(folded, i, beyond) ||
+    isMarkedOff(folded, Math.min(i, beyond), Math.max(i, beyond));
+  if (!alone || (letter !== A && letter !== I)) return alone;
+  // "a" and "I" are words, unless they too are among letters that are spelled out.
+  return more && isSingle(folded, beyond, i, beyond + (beyond - i), blank, false);
 }
 
 function isEitherChinese({ text, at }: Folded, one: number, other: number): boolean {

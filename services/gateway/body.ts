@@ -42,7 +42,7 @@ export interface StreamedBody {
   end(): void;
 }
 
-/** A body of up to `limit` bytes, as it comes. Throws 415, and 413 where its length says so at once. */
+/** A body of up to `limit` bytes of text, as it comes. Throws 415, and 413 where its length says so at once. */
 export function streamBody(
   req: IncomingMessage,
   { type, limit }: { type: string; limit: number },
@@ -55,11 +55,15 @@ export function streamBody(
   if (Number(length ?? 0) > limit) throw new AppError("PAYLOAD_TOO_LARGE", { limit });
   let refusal: AppError | null = null;
   let bytes = 0;
+  // As text, since the bus writes bytes as lists of numbers.
+  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const stream = new Transform({
+    encoding: "utf8",
     transform(chunk: Buffer, _encoding, done) {
       bytes += chunk.length;
       if (bytes > limit) refusal = new AppError("PAYLOAD_TOO_LARGE", { limit });
-      done(refusal, chunk);
+      else refusal = decoded(text, chunk, this);
+      done(refusal);
     },
   });
   // A pipeline would close the connection, on which the refusal is still to be sent.
@@ -77,6 +81,16 @@ export function streamBody(
       if (!stream.writableEnded) stream.end();
     },
   };
+}
+
+/** Passes text on; a refusal where it is none. */
+function decoded(text: InstanceType<typeof TextDecoder>, chunk: Buffer, to: Transform): AppError | null {
+  try {
+    to.push(text.decode(chunk, { stream: true }));
+    return null;
+  } catch {
+    return new AppError("MALFORMED_JSON");
+  }
 }
 
 function isJson(type: string | undefined): boolean {
