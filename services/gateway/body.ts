@@ -1,7 +1,6 @@
 /** Bodies: JSON in UTF-8, up to 1 MiB, as it is. */
 import { isUtf8 } from "node:buffer";
-import { Transform } from "node:stream";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import ApiGateway from "moleculer-web";
 import { AppError } from "../../lib/errors.ts";
@@ -54,42 +53,48 @@ export function streamBody(
     throw new AppError("UNSUPPORTED_MEDIA_TYPE", { expected: type });
   if (Number(length ?? 0) > limit) throw new AppError("PAYLOAD_TOO_LARGE", { limit });
   let refusal: AppError | null = null;
-  let bytes = 0;
-  // As text, since the bus writes bytes as lists of numbers.
-  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  const stream = new Transform({
-    encoding: "utf8",
-    transform(chunk: Buffer, _encoding, done) {
-      bytes += chunk.length;
-      if (bytes > limit) refusal = new AppError("PAYLOAD_TOO_LARGE", { limit });
-      else refusal = decoded(text, chunk, this);
-      done(refusal);
+  // Nothing is read before somebody listens, so that nobody misses that it breaks off. It goes on as text, since the
+  // bus writes bytes as lists of numbers.
+  const stream = Readable.from(
+    textOf(req, limit, (error) => (refusal = error)),
+    {
+      objectMode: false,
+      encoding: "utf8",
     },
-  });
-  // A pipeline would close the connection, on which the refusal is still to be sent.
-  stream.on("error", () => req.unpipe(stream).resume());
-  req.once("close", () => {
-    if (!req.complete) stream.destroy(new AppError("BAD_REQUEST"));
-  });
-  req.pipe(stream);
+  );
+  stream.on("error", () => undefined);
   return {
     stream,
     refusal: () => refusal,
     end() {
-      req.unpipe(stream).resume();
-      stream.resume();
-      if (!stream.writableEnded) stream.end();
+      if (!stream.readableEnded) stream.destroy(new AppError("BAD_REQUEST"));
+      req.resume();
     },
   };
 }
 
-/** Passes text on; a refusal where it is none. */
-function decoded(text: InstanceType<typeof TextDecoder>, chunk: Buffer, to: Transform): AppError | null {
+/** The text of a body. Where it is refused the connection stays open for the answer. */
+async function* textOf(
+  req: IncomingMessage,
+  limit: number,
+  refuse: (error: AppError) => AppError,
+): AsyncGenerator<string> {
+  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let bytes = 0;
+  for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > limit) throw refuse(new AppError("PAYLOAD_TOO_LARGE", { limit }));
+    yield decoded(() => text.decode(chunk, { stream: true }), refuse);
+  }
+  // Half a character at the end.
+  decoded(() => text.decode(), refuse);
+}
+
+function decoded(decode: () => string, refuse: (error: AppError) => AppError): string {
   try {
-    to.push(text.decode(chunk, { stream: true }));
-    return null;
+    return decode();
   } catch {
-    return new AppError("MALFORMED_JSON");
+    throw refuse(new AppError("MALFORMED_JSON"));
   }
 }
 
