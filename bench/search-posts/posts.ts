@@ -48,13 +48,19 @@ function vocabulary(): string[] {
 }
 
 const WORDS = vocabulary();
+/** So many words are about as common as the commonest. */
+const FLAT = 100;
 
-/** By Zipf's law, so that of some words there are thousands and of most a few. */
+/** By the law of Zipf and Mandelbrot: the commonest of them are in one of ten posts, most in a few. */
+function content(roll: () => number): string {
+  return WORDS[Math.floor(FLAT * ((1 + WORDS.length / FLAT) ** roll() - 1))] ?? "";
+}
+
 function word(roll: () => number): string {
   const kind = roll();
   if (kind < 0.35) return COMMON[Math.floor(roll() ** 2 * COMMON.length)] ?? "";
   if (kind < 0.37) return ` ${ENGLISH[Math.floor(roll() * ENGLISH.length)] ?? ""} `;
-  return WORDS[Math.floor(WORDS.length ** roll()) - 1] ?? "";
+  return content(roll);
 }
 
 function text(roll: () => number, length: number, mark: number): string {
@@ -118,7 +124,7 @@ export function question(
       : kind < 0.6
         ? piece(chinese, roll, 2)
         : kind < 0.7
-          ? (WORDS[Math.floor(WORDS.length ** roll()) - 1] ?? "")
+          ? content(roll)
           : kind < 0.8
             ? `${piece(named, roll, 2)} ${piece(chinese, roll, 2)}`
             : kind < 0.88
