@@ -5,6 +5,9 @@ import { beyond, flags, FLAGS, isChinese, letters, NONE, several, SPECIAL } from
 const WRITTEN = 8;
 const TYPED = 24;
 
+/** Letters, and digits that may stand for one, with which a syllable of pinyin ends. */
+const SYLLABLE_ENDS = new Set(Array.from("aeginoruv0123456789", (each) => each.charCodeAt(0)));
+
 /** A text as the letters that it is made of, and where they are in it. Its arrays are used again by the next one. */
 export class Folded {
   text = "";
@@ -144,7 +147,7 @@ function isChineseLetter({ letters: all }: Folded, i: number): boolean {
   return isChinese(all[i] as number);
 }
 
-/** The letters from `i` on, one way or the other, that nothing parts; too long a piece is cut. */
+/** The letters from `i` on, one way or the other, that nothing parts, cut where they are too many; "" if they cannot be pinyin. */
 function pieceAt(from: Folded, i: number, step: 1 | -1): string {
   let end = i;
   for (let next = i + step; Math.abs(next - i) < TYPED && next >= 0 && next < from.length; next += step) {
@@ -152,5 +155,6 @@ function pieceAt(from: Folded, i: number, step: 1 | -1): string {
     end = next;
   }
   const [first, last] = step > 0 ? [i, end] : [end, i];
+  if (!SYLLABLE_ENDS.has(from.letters[last] as number) && first !== last) return "";
   return String.fromCodePoint(...from.letters.subarray(first, last + 1));
 }

@@ -43,30 +43,31 @@ export class Trie {
     for (let i = 0; i < length; i++)
       state = filling.follow(state, this.#symbolOf(classOf(letters[i] as number)));
     const pattern = this.#also.length;
-    this.#also.push((filling.ends[state] as number) - 1);
-    filling.ends[state] = pattern + 1;
+    this.#also.push((filling.about[state * STATE + END] as number) - 1);
+    filling.about[state * STATE + END] = pattern + 1;
     return pattern;
   }
 
   /** After the last pattern; ready when the iterator is at its end. */
   *finish(): Generator<void> {
-    const { states, ends, firstChild, sibling, symbol } = this.#filling as Filling;
+    const { states, about } = this.#filling as Filling;
     this.#filling = null;
-    this.#ends = new Int32Array(states).fill(-1);
+    this.#ends = new Int32Array(states);
     this.#children = new Int32Array(states + 1);
     this.#symbol = new Uint16Array(states);
     const order = new Int32Array(states);
     let laid = 1;
     for (let state = 0; state < states; state++) {
       if (state % SLICE === 0) yield;
-      const before = order[state] as number;
-      this.#ends[state] = (ends[before] as number) - 1;
+      const before = (order[state] as number) * STATE;
+      this.#ends[state] = (about[before + END] as number) - 1;
       this.#children[state] = laid;
       const first = laid;
-      for (let child = firstChild[before] as number; child > 0; child = sibling[child] as number)
-        order[laid++] = child;
-      if (laid - first > 1) sortBy(symbol, order, first, laid);
-      for (let at = first; at < laid; at++) this.#symbol[at] = symbol[order[at] as number] as number;
+      for (let child = about[before] as number; child > 0; child = about[child * STATE + SIBLING] as number) {
+        order[laid] = child;
+        this.#symbol[laid++] = about[child * STATE + SYMBOL] as number;
+      }
+      if (laid - first > 1) sortBy(this.#symbol, order, first, laid);
     }
     this.#children[states] = laid;
     this.#roots = new Int32Array(this.#symbolCount + 1);
@@ -152,73 +153,83 @@ export class Trie {
   }
 }
 
+/** Numbers of a state: its first child, its next sibling, its symbol, one more than the pattern that ends there. */
+const STATE = 4;
+const SIBLING = 1;
+const SYMBOL = 2;
+const END = 3;
+/** Numbers of a slot: the state before, the symbol, the state; and one so that a slot lies in one line of the cache. */
+const SLOT = 4;
+
 /** The transitions while patterns are added: open addressing, beside a list of the children of each state. */
 class Filling {
   states = 1;
-  firstChild = new Int32Array(1_024);
-  sibling = new Int32Array(1_024);
-  symbol = new Uint16Array(1_024);
-  /** One more than the last pattern that ends in a state; 0 without one. */
-  ends = new Int32Array(1_024);
-  #parent = new Int32Array(1_024);
-  #slots = new Int32Array(4_096);
+  about = new Int32Array(STATE * 1_024);
+  #slots = new Int32Array(SLOT * 4_096);
+  #mask = 4_095;
 
   /** The state that follows, which is made where it is not there. */
   follow(state: number, symbol: number): number {
-    const mask = this.#slots.length - 1;
-    let slot = hash(state, symbol) & mask;
-    for (let found; (found = this.#slots[slot] as number) > 0; slot = (slot + 1) & mask)
-      if (this.#parent[found] === state && this.symbol[found] === symbol) return found;
+    const slots = this.#slots;
+    let slot = hash(state, symbol) & this.#mask;
+    for (let found; (found = slots[slot * SLOT + 2] as number) > 0; slot = (slot + 1) & this.#mask)
+      if (slots[slot * SLOT] === state && slots[slot * SLOT + 1] === symbol) return found;
     const made = this.states++;
-    if (made === this.symbol.length) this.#widen();
-    this.#parent[made] = state;
-    this.symbol[made] = symbol;
-    this.sibling[made] = this.firstChild[state] as number;
-    this.firstChild[state] = made;
-    this.#slots[slot] = made;
-    if (this.states * 2 > mask) this.#spread();
+    if (made * STATE === this.about.length) this.#widen();
+    const at = made * STATE;
+    this.about[at + SIBLING] = this.about[state * STATE] as number;
+    this.about[at + SYMBOL] = symbol;
+    this.about[state * STATE] = made;
+    slots[slot * SLOT] = state;
+    slots[slot * SLOT + 1] = symbol;
+    slots[slot * SLOT + 2] = made;
+    if (this.states * 2 > this.#mask) this.#spread();
     return made;
   }
 
   #widen(): void {
-    const size = this.symbol.length * 2;
-    const wide = (from: Int32Array): Int32Array<ArrayBuffer> => {
-      const to = new Int32Array(size);
-      to.set(from);
-      return to;
-    };
-    this.firstChild = wide(this.firstChild);
-    this.sibling = wide(this.sibling);
-    this.ends = wide(this.ends);
-    this.#parent = wide(this.#parent);
-    const symbols = new Uint16Array(size);
-    symbols.set(this.symbol);
-    this.symbol = symbols;
+    const wide = new Int32Array(this.about.length * 2);
+    wide.set(this.about);
+    this.about = wide;
   }
 
   #spread(): void {
-    const slots = new Int32Array(this.#slots.length * 2);
-    const mask = slots.length - 1;
-    for (let state = 1; state < this.states; state++) {
-      let slot = hash(this.#parent[state] as number, this.symbol[state] as number) & mask;
-      while ((slots[slot] as number) > 0) slot = (slot + 1) & mask;
-      slots[slot] = state;
+    const before = this.#slots;
+    const slots = new Int32Array(before.length * 2);
+    this.#mask = this.#mask * 2 + 1;
+    for (let at = 0; at < before.length; at += SLOT) {
+      if (before[at + 2] === 0) continue;
+      let slot = hash(before[at] as number, before[at + 1] as number) & this.#mask;
+      while ((slots[slot * SLOT + 2] as number) > 0) slot = (slot + 1) & this.#mask;
+      for (let i = 0; i < SLOT - 1; i++) slots[slot * SLOT + i] = before[at + i] as number;
     }
     this.#slots = slots;
   }
 }
 
-function sortBy(symbol: Uint16Array, states: Int32Array, from: number, to: number): void {
+/** Sorts states, and their symbols beside them, by symbol. */
+function sortBy(symbols: Uint16Array, states: Int32Array, from: number, to: number): void {
   if (to - from > 32) {
-    states.subarray(from, to).sort((a, b) => (symbol[a] as number) - (symbol[b] as number));
+    const both = Array.from(
+      states.subarray(from, to),
+      (state, i) => [symbols[from + i] as number, state] as const,
+    );
+    for (const [i, [symbol, state]] of both.toSorted(([a], [b]) => a - b).entries()) {
+      symbols[from + i] = symbol;
+      states[from + i] = state;
+    }
     return;
   }
   for (let i = from + 1; i < to; i++) {
     const state = states[i] as number;
+    const symbol = symbols[i] as number;
     let at = i;
-    for (; at > from && (symbol[states[at - 1] as number] as number) > (symbol[state] as number); at--)
+    for (; at > from && (symbols[at - 1] as number) > symbol; at--) {
       states[at] = states[at - 1] as number;
+      symbols[at] = symbols[at - 1] as number;
+    }
     states[at] = state;
+    symbols[at] = symbol;
   }
 }
 
