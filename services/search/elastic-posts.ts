@@ -21,7 +21,7 @@ interface StoredPost extends Stored {
 const keyword = { type: "keyword" as const };
 /**
  * A term of `all` is repeated by what it counts, in halves above the 1 of a term that is only written; so that one look
- * at it finds and weighs, and a million hits are weighed in time.
+ * at it finds and weighs.
  */
 const weighed = {
   type: "text" as const,
