@@ -79,6 +79,9 @@ function sourceOf(broker: ServiceBroker): ConstructorParameters<typeof LiveWords
   const options = { timeout: 5_000 };
   return {
     async version() {
+      // Asked beforehand, since the broker warns at each call of what is not there.
+      if (!broker.registry.actions.isAvailable("moderation.wordsVersion"))
+        throw new AppError("UNAVAILABLE", { retryAfter: 2 });
       return (await broker.call<{ version: string }, object>("moderation.wordsVersion", {}, options)).version;
     },
     part: (version, part) =>
