@@ -8,8 +8,8 @@ import { AppError } from "../lib/errors.ts";
 import type { Ctx } from "../lib/implement.ts";
 import { lookThrough, textFields, textsAt } from "../lib/moderation/fields.ts";
 import type { TextField } from "../lib/moderation/fields.ts";
-import { LiveWords } from "../lib/moderation/live.ts";
-import type { ListedWord } from "../lib/moderation/filter.ts";
+import type { LiveWords } from "../lib/moderation/live.ts";
+import type { ListedWord, WordFilter } from "../lib/moderation/filter.ts";
 import type { Runtime } from "../mixins/runtime.ts";
 import { asMiddleware } from "./middleware.ts";
 import type { Middleware } from "./middleware.ts";
@@ -45,10 +45,19 @@ export function unmoderated(name: string, contract: ActionContract): string[] {
 export function moderate(contracts: Runtime["contracts"]): Middleware {
   let live: LiveWords | null = null;
   let needed = false;
+  let running = false;
+  /** Loaded only where it is used: its tables take memory and time. */
+  const open = async (broker: ServiceBroker): Promise<LiveWords> => {
+    const { LiveWords: Words } = await import("../lib/moderation/live.ts");
+    if (live) return live;
+    live = new Words(sourceOf(broker), broker.logger);
+    if (running) live.start();
+    return live;
+  };
   return asMiddleware({
     name: "Moderate",
-    created(broker: ServiceBroker) {
-      live = new LiveWords(sourceOf(broker), broker.logger);
+    async starting(broker: ServiceBroker) {
+      if (needed) await open(broker);
     },
     localAction(next, action) {
       const contract = contracts.get(action.name);
@@ -62,12 +71,14 @@ export function moderate(contracts: Runtime["contracts"]): Middleware {
       const fields = fieldsOf(action.name, contract);
       needed = true;
       return async (ctx) => {
-        apply(ctx, contract, live as LiveWords, fields);
+        const words = live ?? (await open(ctx.broker));
+        apply(ctx, contract, await words.current(), fields);
         return next(ctx);
       };
     },
     async started() {
-      if (needed) live?.start();
+      running = true;
+      live?.start();
     },
     async stopping() {
       live?.stop();
@@ -102,8 +113,8 @@ function fieldsOf(name: string, contract: ActionContract): TextField[] {
   });
 }
 
-function apply(ctx: Ctx, contract: ActionContract, live: LiveWords, fields: TextField[]): void {
-  const { refused, held, masked } = lookThrough(live.filter, ctx.params, fields);
+function apply(ctx: Ctx, contract: ActionContract, filter: WordFilter, fields: TextField[]): void {
+  const { refused, held, masked } = lookThrough(filter, ctx.params, fields);
   const all = contract.holds ? refused : [...refused, ...held];
   if (all.length > 0)
     throw new AppError("FORBIDDEN_CONTENT", {

@@ -7,6 +7,8 @@ import { WordFilter } from "./filter.ts";
 import type { ListedWord } from "./filter.ts";
 
 const EVERY = 2_000;
+/** Longer than a list of 100,000 words takes to load. */
+const FIRST = 5_000;
 
 /** What keeps the list; each may reject. */
 export interface WordSource {
@@ -34,6 +36,9 @@ export class LiveWords {
   #timer: NodeJS.Timeout | null = null;
   #warned = false;
   #stopped = false;
+  #settle: () => void = () => undefined;
+  /** Resolves when the list is known, or cannot be for now. */
+  #first: Promise<void> | null = new Promise((resolve) => (this.#settle = resolve));
 
   constructor(source: WordSource, log: Logger) {
     this.#source = source;
@@ -44,9 +49,16 @@ export class LiveWords {
     return (this.#filter ??= new WordFilter(starterList()));
   }
 
-  /** Begins to ask; the list that is there stays in force until the first answer, and whenever there is none. */
+  /** The list in force; who asks just after the start waits until it is known. */
+  async current(): Promise<WordFilter> {
+    if (this.#first) await this.#first;
+    return this.filter;
+  }
+
+  /** Begins to ask; the list that is there stays in force whenever there is no answer. */
   start(): void {
     this.#stopped = false;
+    setTimeout(() => this.#settle(), FIRST).unref();
     void this.#turn();
   }
 
@@ -66,6 +78,8 @@ export class LiveWords {
         });
       this.#warned = true;
     }
+    this.#settle();
+    this.#first = null;
     if (!this.#stopped) this.#timer = setTimeout(() => void this.#turn(), EVERY).unref();
   }
 

@@ -114,6 +114,22 @@ describeWith(["nats"], "the word list on three nodes", () => {
     await inForce("Elsewhere", 200);
   }, 120_000);
 
+  test("a node that has just started knows it before it takes the first text", async () => {
+    // Large enough that it is not there at once.
+    const rest = Array.from({ length: 20_000 }, (_, i): Word => ({
+      word: `第${i}个很长的词`,
+      action: "block",
+    }));
+    await put([...rest, { word: "earliest", action: "block" }]);
+    const late = await startPlace(["files"], env);
+    const file = { name: "earliest.png", contentType: "image/png", size: 10, purpose: "avatar" };
+    const options = { headers: { passport: token }, nodeID: late.broker.nodeID };
+    await expect(late.broker.call("files.create", file, options)).rejects.toMatchObject({
+      type: "FORBIDDEN_CONTENT",
+    });
+    await late.stop();
+  }, 120_000);
+
   test("while nobody keeps it the last one stays in force", async () => {
     await put([{ word: "lasting", action: "block" }]);
     await inForce("Lasting", 422);
