@@ -33,7 +33,8 @@ export function talkOf(): Talk {
       if (to && (to !== domain || actionContracts.get(action)?.owner)) called.add(to);
     };
     for (const name of namesIn(domain)) add(name);
-    for (const action of actionsOf(domain, owner)) for (const each of askedBy(action)) add(each);
+    for (const action of actionsOf(domain, owner))
+      for (const each of [...askedBy(action), ...filteredBy(action)]) add(each);
     if (domain === "gateway") for (const [name, { rest }] of actionContracts) if (rest) add(name);
     for (const each of consumersOfWhatIsToldBy(domain, owner)) add(each);
     calls.set(domain, called);
@@ -87,6 +88,11 @@ function actionsOf(domain: string, owner: Map<string, string>): ActionContract[]
   return [...actionContracts]
     .filter(([name]) => owner.get(name.split(".")[0] as string) === domain)
     .map(([, action]) => action);
+}
+
+/** What the filter of texts asks for on a node that serves the action (middlewares/moderate.ts). */
+function filteredBy({ moderate }: ActionContract): string[] {
+  return moderate ? ["moderation.wordsVersion", "moderation.wordsPart"] : [];
 }
 
 /** What authorization asks before an action runs. */

@@ -58,6 +58,8 @@ async function* pages(of: PostRecord[] = world.shown): AsyncGenerator<PostRecord
   for (let i = 0; i < of.length; i += 500) yield of.slice(i, i + 500);
 }
 
+const AWAY = /^(?:UNAVAILABLE|SERVICE_NOT_AVAILABLE)$/;
+
 describeWith(["elasticsearch"], "posts on Elasticsearch", () => {
   const broker = new ServiceBroker({ logger: false });
   const embedded = new PostIndex();
@@ -167,9 +169,12 @@ describeWith(["elasticsearch"], "posts on Elasticsearch", () => {
       await near.built();
       expect(await near.titles("tianwen")).toEqual(["天文观测之夜"]);
       server.pause();
-      await expect(near.ask("天文")).rejects.toMatchObject({ type: "UNAVAILABLE", code: 503 });
+      // The circuit may be open already, since the server has just started.
+      await expect(near.ask("天文")).rejects.toMatchObject({ type: expect.stringMatching(AWAY) as string });
       const changed = small.change([...small.posts.keys()][0] ?? "", { title: "地质考察" });
-      await expect(near.tell("posts.changed", changed)).rejects.toMatchObject({ type: "UNAVAILABLE" });
+      await expect(near.tell("posts.changed", changed)).rejects.toMatchObject({
+        type: expect.stringMatching(AWAY) as string,
+      });
       server.resume();
       // It comes again.
       await surely(() => near.tell("posts.changed", changed));

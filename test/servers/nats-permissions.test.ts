@@ -32,6 +32,8 @@ test("calls are those of the code", () => {
   expect(calls["search"]).toEqual(["clubs", "posts", "users"]);
   expect(calls["clubs"]).toContain("search");
   expect(calls["applications"]).not.toContain("search");
+  // Its texts are filtered, by a list that is asked for.
+  expect(calls["applications"]).toContain("posts");
 });
 
 test("every event that is broadcast is one that the permissions know of", () => {
