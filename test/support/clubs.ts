@@ -245,5 +245,7 @@ export function standIns(world: Neighbours): ServiceSchema[] {
     },
     { name: "applications", actions: { onClubChanged: hear } },
     { name: "notifications", actions: { onMessage: hear } },
+    { name: "activities", actions: { onClubDeleted: hear } },
+    { name: "posts", actions: { onClubChanged: hear } },
   ];
 }
