@@ -115,7 +115,10 @@ function neighbours(presidents: Set<string>, away: Set<string>): ServiceSchema[]
         claim: { visibility: "public" as const, handler: () => ({ refused: [] }) },
       },
     },
-    { name: "participations", actions: { exportUser: exporting("participations", []) } },
+    ...["participations", "posts", "comments", "moderation"].map((name) => ({
+      name,
+      actions: { exportUser: exporting(name, []) },
+    })),
   ];
 }
 
