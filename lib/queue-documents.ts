@@ -2,6 +2,19 @@
 import type { IndexDefinition } from "./documents.ts";
 import type { DocumentMigration } from "./documents/migrations.ts";
 
+/** A message that waits in the document that tells it, until it is in the outbox. */
+export interface Told {
+  id: string;
+  type: string;
+  /** Milliseconds. */
+  at: number;
+  /** Of what it is about, after the change. */
+  version: number;
+  actor: string | null;
+  requestId: string | null;
+  data: Record<string, unknown>;
+}
+
 /** A message in the outbox. It waits as long as `waiting` is there, and `publishedAt` is there from then on. */
 export interface OutboxDocument {
   /** The message's own id. */

@@ -29,7 +29,7 @@ interface Shared {
   users: number;
 }
 
-/** Replicas of a broker; only clubs has any. */
+/** Replicas of a broker; clubs alone has them. */
 const shared = new WeakMap<ServiceBroker, Shared>();
 
 /** Needs the database mixin beside it. */

@@ -21,8 +21,7 @@ function isScalar(value: unknown): value is Scalar {
 
 /** A deep copy of a JSON value. */
 export function copy<T>(value: T): T {
-  const result: T = JSON.parse(JSON.stringify(value));
-  return result;
+  return JSON.parse(JSON.stringify(value)) as T;
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { createRequire } from "node:module";
 import { Converter } from "opencc-js/t2cn";
+import { PLAIN } from "../search/fold.ts";
 
 /** Of a character that may stand between those of a word. */
 export const NONE = 0;
@@ -14,16 +15,8 @@ export const SPECIAL = 0xffff;
 const CONFUSABLES = createRequire(import.meta.url)("unhomoglyph/data.json") as Record<string, string>;
 
 /** Letters with which no decomposition of Unicode helps. */
-const PLAIN: Record<string, string> = {
-  ß: "ss",
-  æ: "ae",
-  œ: "oe",
-  ø: "o",
-  ł: "l",
-  đ: "d",
-  ð: "d",
-  þ: "th",
-  ı: "i",
+const LETTERS: Record<string, string> = {
+  ...PLAIN,
   ƒ: "f",
   // Small capitals.
   ...Object.fromEntries(
@@ -141,7 +134,7 @@ function unitsOf(character: string, simplified?: Map<string, string>): number[] 
   for (const each of plain) {
     if (UNSEEN.test(each) || !SEEN.test(each)) continue;
     const lower = each.toLowerCase();
-    const base = PLAIN[lower] ?? latinOf(lower) ?? simplified?.get(lower) ?? lower;
+    const base = LETTERS[lower] ?? latinOf(lower) ?? simplified?.get(lower) ?? lower;
     for (const one of base.normalize("NFKD").toLowerCase())
       if (SEEN.test(one) && !UNSEEN.test(one)) units.push(one.codePointAt(0) as number);
   }

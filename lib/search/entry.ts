@@ -23,7 +23,7 @@ export interface Entry {
   tags: Facet[];
 }
 
-/** The tokens of each field that has any; tags are one field, each tag on its own. */
+/** The tokens of each field that is not empty; tags are one field, each tag on its own. */
 export interface AnalyzedDocument {
   fields: Map<string, Token[]>;
   plain: string;

@@ -3,7 +3,7 @@
 /** Combining marks of Latin, Greek and Cyrillic; variation selectors; invisible format characters; apostrophes. */
 const DROPPED = /[\u0300-\u036f\ufe00-\ufe0f\p{Cf}'’‘ʼ`]/gu;
 /** Letters that carry their accent without a decomposition in Unicode. */
-const PLAIN: Record<string, string> = {
+export const PLAIN: Record<string, string> = {
   ß: "ss",
   æ: "ae",
   œ: "oe",

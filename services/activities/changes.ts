@@ -3,7 +3,8 @@ import { AppError, invalid } from "../../lib/errors.ts";
 import { occurrenceAt } from "../../lib/recurrence.ts";
 import type { Occurrence } from "../../lib/recurrence.ts";
 import { demandSound } from "./fields.ts";
-import type { ActivityDocument, Told } from "./records.ts";
+import type { Told } from "../../lib/queue-documents.ts";
+import type { ActivityDocument } from "./records.ts";
 import { nextReminder } from "./reminding.ts";
 import { isCancelled, namedOccurrence, scheduled } from "./terms.ts";
 

@@ -7,7 +7,8 @@ import { newId } from "../../lib/ids.ts";
 import type { Ctx, Mixin } from "../../lib/implement.ts";
 import type { DocumentsMethods } from "../../mixins/documents.ts";
 import { openStore } from "./records.ts";
-import type { ActivityDocument, Store, Told } from "./records.ts";
+import type { Told } from "../../lib/queue-documents.ts";
+import type { ActivityDocument, Store } from "./records.ts";
 
 /** Milliseconds that a change waits for its rosters to follow; a sweep sees to those that did not. */
 const SETTLE_LIMIT = 2_000;

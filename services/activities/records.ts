@@ -1,4 +1,5 @@
 /** What the domain keeps: activities, a roster for each occurrence, a participation for each person in it. */
+import type { Told } from "../../lib/queue-documents.ts";
 import { hash } from "node:crypto";
 import { v5 } from "uuid";
 import type { Collection, DocumentStore } from "../../lib/documents.ts";
@@ -47,17 +48,6 @@ export interface ActivityDocument {
   /** Messages that are not in the outbox yet, and whether there are any. */
   outbox: Told[];
   pending: boolean;
-}
-
-/** A message of an activity, until it is in the outbox. */
-export interface Told {
-  id: string;
-  type: string;
-  at: number;
-  version: number;
-  actor: string | null;
-  requestId: string | null;
-  data: Record<string, unknown>;
 }
 
 /** What an activity says of one occurrence, as of a version of the activity. */

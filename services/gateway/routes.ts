@@ -99,7 +99,7 @@ export class Routes {
   #find(path: string): { resource: Resource; params: Record<string, string> } | null {
     // What cannot be decoded is taken as it stands: a known route with a malformed id.
     const found = this.#tree.find("GET", path) ?? this.#tree.find("GET", path.replaceAll("%", "%25"));
-    // find-my-way types `store` as any and parameters as optional, which only its optional segments are.
+    // find-my-way does not know what `store` is, and types parameters as optional, which only optional segments are.
     return found && { resource: found.store as Resource, params: found.params as Record<string, string> };
   }
 }

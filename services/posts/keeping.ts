@@ -10,7 +10,8 @@ import type { Ranked } from "./ranking.ts";
 import { openStore, scoreOf } from "./records.ts";
 import { acquireShowing, releaseShowing } from "./showing.ts";
 import type { Showing } from "./showing.ts";
-import type { CommentDocument, ContentType, PostDocument, Store, Told } from "./records.ts";
+import type { Told } from "../../lib/queue-documents.ts";
+import type { CommentDocument, ContentType, PostDocument, Store } from "./records.ts";
 
 /** What a change tells others. */
 export type Telling = Pick<Told, "type" | "data">;

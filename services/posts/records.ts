@@ -1,4 +1,5 @@
 /** What posts keep: posts with what was said before, comments, likes, reports, words, what moderators did. */
+import type { Told } from "../../lib/queue-documents.ts";
 import type { Collection, DocumentStore } from "../../lib/documents.ts";
 import { newId } from "../../lib/ids.ts";
 import type { CONTENT_STATUSES } from "./posts.contract.ts";
@@ -6,19 +7,6 @@ import type { REPORT_REASONS, Word } from "./moderation.contract.ts";
 
 export type Status = (typeof CONTENT_STATUSES)[number];
 export type ContentType = "post" | "comment";
-
-/** A message that waits in a document until it is in the outbox. */
-export interface Told {
-  id: string;
-  type: string;
-  /** Milliseconds. */
-  at: number;
-  /** Of the content, after the change. */
-  version: number;
-  actor: string | null;
-  requestId: string | null;
-  data: Record<string, unknown>;
-}
 
 /** Why a content is, or was last, before a moderator. */
 export interface CaseRecord {

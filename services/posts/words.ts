@@ -14,7 +14,8 @@ import type { DocumentsMethods } from "../../mixins/documents.ts";
 import type { SweeperMethods } from "../../mixins/sweeper.ts";
 import type { KeepingMethods } from "./keeping.ts";
 import type { Word } from "./moderation.contract.ts";
-import type { Store, Told, WordListDocument, WordPartDocument } from "./records.ts";
+import type { Told } from "../../lib/queue-documents.ts";
+import type { Store, WordListDocument, WordPartDocument } from "./records.ts";
 import { readWordList } from "./word-list.ts";
 
 export interface WordKeepingMethods {
