@@ -1,5 +1,5 @@
 /** What the operations of the OpenAPI document share. */
-import { FIELD_CODES } from "../../lib/errors.ts";
+import { FIELD_CODES } from "../../lib/refusals/fields.ts";
 
 const text = { type: "string" };
 
