@@ -10,8 +10,9 @@ import {
   reviewMessages,
   reviews,
 } from "./applications/applications.contract.ts";
-import { clubMessages, clubs } from "./clubs/clubs.contract.ts";
+import { clubs } from "./clubs/clubs.contract.ts";
 import { favorites, members } from "./clubs/members.contract.ts";
+import { clubMessages } from "./clubs/messages.contract.ts";
 import { files } from "./files/files.contract.ts";
 import { mail, notifications } from "./notifications/notifications.contract.ts";
 import { comments } from "./posts/comments.contract.ts";

@@ -1,7 +1,7 @@
 import { Type as T } from "typebox";
 import type { Static } from "typebox";
 import { allows, exportUser, shownFiles } from "../../lib/contract-parts.ts";
-import { AnyEnvelope, declare, declareMessages } from "../../lib/declare.ts";
+import { AnyEnvelope, declare } from "../../lib/declare.ts";
 import { Id, List, Nullable, OneOf, Page, Text, Time, Version } from "../../lib/types.ts";
 
 declare module "../../lib/declare.ts" {
@@ -18,7 +18,7 @@ export const CLUB_STATUSES = ["pending", "active", "rejected", "suspended", "del
 export const CLUB_ROLES = ["president", "officer", "member"] as const;
 export const STAGES = ["officer", "president"] as const;
 
-const ClubStatus = OneOf(CLUB_STATUSES);
+export const ClubStatus = OneOf(CLUB_STATUSES);
 export const ClubRole = OneOf(CLUB_ROLES);
 const JoinPolicy = OneOf(["open", "review", "closed"]);
 const Slug = T.String({ pattern: "^[a-z0-9]+(-[a-z0-9]+)*$", maxLength: 50 });
@@ -293,36 +293,4 @@ export const clubs = declare("clubs", {
     access: "service",
     safe: true,
   },
-});
-
-export const clubMessages = declareMessages({
-  /** A pending club stands, its review task too. */
-  "clubs.created": T.Object({ name: T.String(), createdBy: Id }),
-  /**
-   * Something that a search shows may have changed: texts, with a new version (a claim on a pending club's review
-   * then ends), or the count of members, without one. Favorites are not told.
-   */
-  "clubs.updated": T.Object({ name: T.String(), status: ClubStatus }),
-  /** By a review or an administrator; the reason is the reviewer's comment or theirs. */
-  "clubs.statusChanged": T.Object({
-    name: T.String(),
-    from: ClubStatus,
-    to: ClubStatus,
-    reason: Nullable(T.String()),
-    by: Nullable(T.String()),
-  }),
-  "clubs.deleted": T.Object({ name: T.String(), from: ClubStatus }),
-  "clubs.memberJoined": T.Object({ clubId: Id, userId: Id, applicationId: Nullable(T.String()) }),
-  "clubs.memberLeft": T.Object({ clubId: Id, userId: Id, by: Nullable(T.String()) }),
-  "clubs.memberRoleChanged": T.Object({ clubId: Id, userId: Id, role: ClubRole, by: Nullable(T.String()) }),
-  "clubs.transferOffered": T.Object({ clubId: Id, userId: Id, expiresAt: T.Integer() }),
-  /** A decision was made on a text that had changed meanwhile: its review is open again. */
-  "clubs.reviewOutdated": T.Object({ clubId: Id }),
-  /** An approved application could not become a membership. */
-  "clubs.memberRefused": T.Object({
-    clubId: Id,
-    userId: Id,
-    applicationId: T.String(),
-    reason: OneOf(["club", "person"]),
-  }),
 });

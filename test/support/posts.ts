@@ -1,23 +1,22 @@
 /** The posts domain behind the public gateway, beside small stand-ins of the domains that it asks. */
-import type { ServiceBroker, ServiceSchema } from "moleculer";
-import type { ActionName, Answer, Envelope, Params } from "../../lib/declare.ts";
+import type { ServiceSchema } from "moleculer";
+import type { Answer, Envelope, Params } from "../../lib/declare.ts";
 import { AppError } from "../../lib/errors.ts";
-import { newId } from "../../lib/ids.ts";
-import { generateKeySet, parseKeySet, Signer } from "../../lib/keys.ts";
 import type { DocumentsMethods } from "../../mixins/documents.ts";
 import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
 import type { Comment } from "../../services/posts/comments.contract.ts";
 import type { KeepingMethods } from "../../services/posts/keeping.ts";
 import type { Post } from "../../services/posts/posts.contract.ts";
 import type { PostDocument, Store } from "../../services/posts/records.ts";
-import { eventually, Federation } from "./federation.ts";
-import type { Answer as Reply, RequestOptions } from "./http.ts";
+import { DomainUnderTest, signer } from "./domain.ts";
+import type { CallOptions, Club, Problem } from "./domain.ts";
+import { eventually } from "./federation.ts";
 import { serves, startPlace } from "./place.ts";
-import type { Place } from "./place.ts";
-import { message, standIns } from "./stand-ins.ts";
-import type { Role, World } from "./stand-ins.ts";
+import { standIns } from "./stand-ins.ts";
+import type { World } from "./stand-ins.ts";
 
 export { eventually };
+export type { CallOptions, Club, Problem };
 export type { Comment, Post };
 
 export interface PostList {
@@ -29,13 +28,6 @@ export interface CommentList {
   nextCursor: string | null;
 }
 
-const signer = new Signer(parseKeySet(JSON.stringify(generateKeySet("ES256")), "TEST_KEYS"), "public");
-
-export interface CallOptions extends RequestOptions {
-  as?: string | undefined;
-  ifMatch?: number;
-  key?: string;
-}
 type Fields = Record<string, unknown>;
 
 interface ForumWorld extends World {
@@ -50,33 +42,7 @@ interface ForumWorld extends World {
   onClub: () => void;
 }
 
-/** A club with its president. */
-export interface Club {
-  id: string;
-  president: string;
-}
-
-export interface Problem {
-  code: string;
-  errors?: { field: string; code: string }[];
-}
-
-export class Forum {
-  readonly broker: ServiceBroker;
-  readonly world: ForumWorld;
-  readonly #http: Federation;
-
-  constructor(place: Place, world: ForumWorld) {
-    this.broker = place.broker;
-    this.world = world;
-    this.#http = new Federation(place);
-  }
-
-  /** Of its gateway. */
-  get url(): string {
-    return this.#http.url;
-  }
-
+export class Forum extends DomainUnderTest<ForumWorld, Post> {
   /** The domain's collections and how it changes them, to set the time back and to look at what is stored. */
   get keeping(): KeepingMethods {
     return this.broker.getLocalService("posts") as unknown as KeepingMethods;
@@ -86,113 +52,16 @@ export class Forum {
     return this.keeping.store;
   }
 
-  person(displayName = "Somebody", fields: Partial<Answer<"users.names">[number]> = {}): string {
-    const id = newId();
-    this.world.people.set(id, {
-      id,
-      username: displayName.toLowerCase(),
-      displayName,
-      avatarFileId: null,
-      college: null,
-      major: null,
-      grade: null,
-      locale: "en",
-      status: "active",
-      ...fields,
-    });
-    return id;
-  }
-
   moderator(): string {
     const id = this.person("Moderator");
     this.world.roles.set(id, ["moderator"]);
     return id;
   }
 
-  club(status: ClubRecord["status"] = "active"): Club {
-    const id = newId();
-    const president = this.person("President");
-    const now = new Date().toISOString();
-    this.world.clubs.set(id, {
-      id,
-      name: "读书社",
-      summary: "We read.",
-      description: "",
-      category: "academic",
-      tags: [],
-      logoFileId: null,
-      joinPolicy: "review",
-      questions: [],
-      reviewStages: ["officer"],
-      status,
-      version: 1,
-      revision: 1,
-      createdAt: now,
-      updatedAt: now,
-      memberCount: 1,
-      favoriteCount: 0,
-      createdBy: president,
-    });
-    this.world.members.set(`${id}:${president}`, "president");
-    return { id, president };
-  }
-
-  /** Somebody with a role in the club. */
-  member({ id }: Club, role: Role = "member"): string {
-    const user = this.person(role);
-    this.world.members.set(`${id}:${user}`, role);
-    return user;
-  }
-
-  setStatus(club: Club, status: ClubRecord["status"]): void {
-    this.world.clubs.set(club.id, { ...(this.world.clubs.get(club.id) as ClubRecord), status });
-  }
-
   /** Its status changes, and posts hears of it. */
   async become(club: Club, status: ClubRecord["status"]): Promise<void> {
     this.setStatus(club, status);
     await this.deliver("posts.onClubChanged", "clubs.statusChanged", { type: "club", id: club.id });
-  }
-
-  tokenOf(user: string): string {
-    return signer.sign({ sub: user, sid: newId() }, 600);
-  }
-
-  /** A request; the answer is held to its contract. Who is asked to come again does so, as on a busy machine. */
-  call<T = Post>(
-    method: string,
-    target: string,
-    { as, ifMatch, key, headers, ...options }: CallOptions = {},
-  ): Promise<Reply<T>> {
-    const request = {
-      ...(as !== undefined && { token: this.tokenOf(as) }),
-      ...options,
-      headers: {
-        ...(ifMatch !== undefined && { "if-match": `"${ifMatch}"` }),
-        ...(key !== undefined && { "idempotency-key": key }),
-        ...headers,
-      },
-    };
-    return eventually(async () => {
-      const answer = await this.#http.call<T>(method, target, request);
-      const { code } = (answer.body ?? {}) as Partial<Problem>;
-      return answer.status === 503 && code === "OVERLOADED" ? undefined : answer;
-    });
-  }
-
-  /** The body of an answer that must not be a refusal. */
-  async ok<T = Post>(method: string, target: string, options: CallOptions = {}): Promise<T> {
-    const { status, body } = await this.call<T>(method, target, options);
-    if (status >= 400) throw new Error(`${method} ${target}: ${status} ${JSON.stringify(body)}`);
-    return body;
-  }
-
-  /** Status and code; of a 422 also the fields with theirs. */
-  async outcome(method: string, target: string, options: CallOptions = {}): Promise<string> {
-    const { status, body } = await this.call<Problem | undefined>(method, target, options);
-    if (status < 400) return String(status);
-    const fields = body?.errors?.map(({ field, code }) => ` ${field}=${code}`) ?? [];
-    return `${status} ${body?.code}${fields.join("")}`;
   }
 
   post(as: string, more: Fields = {}): Promise<Post> {
@@ -251,15 +120,6 @@ export class Forum {
     const rows = await documents.collection<{ _id: string; envelope: string }>("outbox", { indexes: [] });
     const found = await rows.find({}, { sort: { _id: 1 } });
     return found.map(({ envelope }) => JSON.parse(envelope) as Envelope<Record<string, unknown>>);
-  }
-
-  /** Hands a message to one of its consumers, as the relay of another domain does. */
-  async deliver(consumer: ActionName, type: string, aggregate: { type: string; id: string }): Promise<void> {
-    await this.broker.call(consumer, message(type, { ...aggregate, version: 2 }));
-  }
-
-  stop(): Promise<void> {
-    return this.#http.stop();
   }
 }
 
