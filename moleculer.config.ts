@@ -8,6 +8,7 @@ import type { BrokerOptions, Middleware, ServiceSchema } from "moleculer";
 import { Registry } from "prom-client";
 import { Verifier } from "./lib/keys.ts";
 import type { JwkSet } from "./lib/keys.ts";
+import { LiveSettings } from "./lib/live-settings.ts";
 import { natsOptions } from "./lib/nats.ts";
 import { checkNode, readEnvironment, readSettings } from "./lib/settings.ts";
 import type { Settings } from "./lib/settings.ts";
@@ -33,6 +34,7 @@ import { validate } from "./middlewares/validate.ts";
 import { Readiness, setRuntime } from "./mixins/runtime.ts";
 import type { Runtime } from "./mixins/runtime.ts";
 import { actionContracts } from "./services/contracts.ts";
+import node from "./services/node.service.ts";
 
 /** The folders of services/, each a domain that a node may run. */
 export const DOMAINS = readdirSync(path.join(import.meta.dirname, "services"), { withFileTypes: true })
@@ -126,6 +128,8 @@ export function newRuntime(settings: Settings, domains: readonly string[]): Runt
     readiness: new Readiness(),
     metrics: new Registry(),
     verifier: new Verifier("public", async () => (await broker?.call("auth.keys")) as JwkSet),
+    adminVerifier: new Verifier("admin", async () => (await broker?.call("adminAuth.keys")) as JwkSet),
+    live: new LiveSettings(settings),
     queue: null,
     drains: [],
     ports: new Map(),
@@ -146,6 +150,7 @@ export async function createNode(
   domains: readonly string[] = DOMAINS,
 ): Promise<ServiceBroker> {
   const broker = new ServiceBroker(brokerOptions(newRuntime(settings, domains)));
+  broker.createService(node);
   for (const domain of domains) for (const schema of await servicesOf(domain)) broker.createService(schema);
   return broker;
 }
@@ -165,7 +170,7 @@ async function servicesOf(domain: string): Promise<ServiceSchema[]> {
 
 /** For moleculer-runner (`moleculer-runner --config moleculer.config.ts services/users/*.service.ts`). */
 export default function options(): BrokerOptions {
-  const named = process.argv.flatMap((argument) => /services\/([a-z]+)/.exec(argument)?.[1] ?? []);
+  const named = process.argv.flatMap((argument) => /services\/([a-z-]+)/.exec(argument)?.[1] ?? []);
   const domains = DOMAINS.filter((domain) => named.includes(domain));
   return brokerOptions(newRuntime(readSettings(readEnvironment()), domains));
 }

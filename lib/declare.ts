@@ -32,11 +32,29 @@ export type ResourceRule = {
 
 /**
  * Who may call an action. `service`: only other services (no route; a gateway is refused). `gateway`: services
- * and gateways, for the plumbing of the gateway itself. A role: that global role; two: either of them.
+ * and gateways, for the plumbing of the gateway itself. `administrator`: somebody with the role of an admin in a session
+ * of the admin gateway. A role: that global role, by a session of the public gateway; two: either of them.
  */
 export type Access =
-  "any" | "user" | "service" | "gateway" | GivenRole | readonly [GivenRole, GivenRole] | ResourceRule;
+  | "any"
+  | "user"
+  | "service"
+  | "gateway"
+  | "administrator"
+  | GivenRole
+  | readonly [GivenRole, GivenRole]
+  | ResourceRule;
 type GivenRole = Exclude<Role, "student">;
+
+/** How a change is recorded in the audit log: who, when, from where and what came of it always are. */
+export interface AuditRule {
+  /** Kind of the thing that is changed. */
+  subject: string;
+  /** The param that names it, or the field of the answer where no param has the name; null: the caller themself. Default `id`. */
+  id?: string | null;
+  /** Whose values are recorded before and after: nothing secret, and nothing that an erasure would have to take back. */
+  fields?: readonly string[];
+}
 
 export interface ActionContract {
   /** `METHOD /path/:param`; only these are published. */
@@ -77,6 +95,10 @@ export interface ActionContract {
   rush?: true;
   /** A change whose params stand in its address; a body that comes with it is not looked at. */
   addressed?: true;
+  /** Every published action that changes something says how it is recorded, or is excused in middlewares/audit.ts. */
+  audit?: AuditRule;
+  /** Of access `administrator`: also for who has yet to set up the second factor that is required. */
+  settingUp?: true;
   /** Media type of an answer that is not JSON. */
   produces?: string;
   /**

@@ -45,6 +45,8 @@ export interface Locals {
   sid: string | null;
   /** What the resource check of `access` learned, e.g. the caller's role in the club. */
   grant: Record<string, unknown>;
+  /** What the handler says of its change for the audit log. */
+  audited?: import("./audit.ts").Audited;
   /** Of an action that `holds`: its text has a word that a moderator is to look at. */
   held?: boolean;
   /** Where the request carries an Idempotency-Key: the id for what will be created, and the claim to close. */

@@ -10,10 +10,10 @@ export class SettingsError extends Error {
   override name = "SettingsError";
 }
 
-export const SQL_DOMAINS = ["users", "clubs", "applications", "files"] as const;
+export const SQL_DOMAINS = ["users", "clubs", "applications", "files", "admin"] as const;
 export const DOCUMENT_DOMAINS = ["activities", "posts", "notifications"] as const;
 /** Those that tell others something, each with an outbox and a queue service. */
-export const TELLING_DOMAINS = ["users", "clubs", "applications", "activities", "posts"] as const;
+export const TELLING_DOMAINS = ["users", "clubs", "applications", "activities", "posts", "admin"] as const;
 export type SqlDomain = (typeof SQL_DOMAINS)[number];
 export type DocumentDomain = (typeof DOCUMENT_DOMAINS)[number];
 
@@ -27,6 +27,7 @@ export interface Settings {
   adminEmail: string | null;
   adminPassword: string | null;
   jwtKeys: string | null;
+  adminJwtKeys: string | null;
   trustedProxies: string[];
   corsOrigins: string[];
   rateLimits: { anonymous: number; user: number; auth: number };
@@ -47,6 +48,7 @@ export interface Settings {
   filesDir: string;
   mailUrl: string | null;
   publicUrl: string | null;
+  adminUrl: string | null;
   tracingUrl: string | null;
   logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
   logFormat: "pretty" | "json";
@@ -146,6 +148,7 @@ export function readSettings(env: Env): Settings {
     adminEmail,
     adminPassword,
     jwtKeys: get("JWT_KEYS"),
+    adminJwtKeys: get("ADMIN_JWT_KEYS"),
     trustedProxies: networks("TRUSTED_PROXIES"),
     corsOrigins: origins("CORS_ORIGINS"),
     rateLimits: {
@@ -163,6 +166,7 @@ export function readSettings(env: Env): Settings {
       clubs: url("CLUBS_DB_URL", ["mysql"]),
       applications: url("APPLICATIONS_DB_URL", ["mysql"]),
       files: url("FILES_DB_URL", ["mysql"]),
+      admin: url("ADMIN_DB_URL", ["mysql"]),
     },
     clubsReadUrls: list("CLUBS_DB_READ_URLS").map(
       (each) => url("CLUBS_DB_READ_URLS", ["mysql"], each) as string,
@@ -179,6 +183,7 @@ export function readSettings(env: Env): Settings {
     filesDir: path.resolve(get("FILES_DIR") ?? path.join(get("DATA_DIR") ?? "./data", "files")),
     mailUrl: url("MAIL_URL", ["smtp", "smtps"]),
     publicUrl: url("PUBLIC_URL", ["http", "https"])?.replace(/\/+$/, "") ?? null,
+    adminUrl: url("ADMIN_URL", ["http", "https"])?.replace(/\/+$/, "") ?? null,
     tracingUrl: url("TRACING_URL", ["http", "https"]),
     logLevel: choice("LOG_LEVEL", ["trace", "debug", "info", "warn", "error", "fatal"], "info"),
     logFormat: choice("LOG_FORMAT", ["pretty", "json"], process.stdout.isTTY ? "pretty" : "json"),
@@ -192,14 +197,19 @@ export function readSettings(env: Env): Settings {
  */
 export function checkNode(settings: Settings, domains: string[]): void {
   if (!settings.natsUrl) return;
-  if (domains.includes("users") && !settings.jwtKeys)
-    throw new SettingsError(
-      "JWT_KEYS is missing: with NATS_URL a node of users needs the JWK set that signs access tokens (`npm run admin -- keys` prints one).",
-    );
-  if (!domains.includes("users") && settings.jwtKeys)
-    throw new SettingsError(
-      "JWT_KEYS belongs on nodes of users and nowhere else: take it out of this node's environment.",
-    );
+  for (const [domain, name, keys] of [
+    ["users", "JWT_KEYS", settings.jwtKeys],
+    ["admin", "ADMIN_JWT_KEYS", settings.adminJwtKeys],
+  ] as const) {
+    if (domains.includes(domain) && !keys)
+      throw new SettingsError(
+        `${name} is missing: with NATS_URL a node of ${domain} needs the JWK set that signs access tokens (\`npm run admin -- keys\` prints one).`,
+      );
+    if (!domains.includes(domain) && keys)
+      throw new SettingsError(
+        `${name} belongs on nodes of ${domain} and nowhere else: take it out of this node's environment.`,
+      );
+  }
   // A prompt keeps nothing of its own.
   if (settings.allowEmbedded || domains.length === 0) return;
   const missing: string[] = [];

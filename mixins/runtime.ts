@@ -4,6 +4,7 @@ import type { ServiceBroker } from "moleculer";
 import type { Registry } from "prom-client";
 import type { ActionContract } from "../lib/declare.ts";
 import type { Verifier } from "../lib/keys.ts";
+import type { LiveSettings } from "../lib/live-settings.ts";
 import type { Queue } from "../lib/queue/index.ts";
 import type { Settings } from "../lib/settings.ts";
 
@@ -39,6 +40,10 @@ export interface Runtime {
   metrics: Registry;
   /** Verifies access tokens with the keys that `auth.keys` tells. */
   verifier: Verifier;
+  /** Verifies those of administrators' sessions with the keys that `adminAuth.keys` tells. */
+  adminVerifier: Verifier;
+  /** What administrators have set. */
+  live: LiveSettings;
   /** Where QUEUE_URL names one, on nodes that publish or consume; null: relays call the consumers. */
   queue: Queue | null;
   /** Run one after the other when the node is told to stop, before its services end. */

@@ -18,6 +18,8 @@ const SERVICES = path.join(ROOT, "services");
 export const EVENTS: Record<string, { from: string[]; to: string[] }> = {
   "sessions.revoked": { from: ["users"], to: ["gateway"] },
   "notifications.told": { from: ["notifications"], to: ["gateway"] },
+  // What administrators have set, told to everybody again and again.
+  "settings.told": { from: ["admin"], to: DOMAINS },
   // Only without Redis: a memory cache is private to its node.
   "cache.forget": { from: [...SQL_DOMAINS], to: [...SQL_DOMAINS] },
 };

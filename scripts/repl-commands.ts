@@ -21,6 +21,7 @@ const QUEUES = {
   applications: "applicationsQueue",
   activities: "activitiesQueue",
   posts: "postsQueue",
+  admin: "adminQueue",
 } as const;
 
 function queueOf(domain: string | undefined): (typeof QUEUES)[keyof typeof QUEUES] {

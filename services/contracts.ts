@@ -18,7 +18,15 @@ import { mail, notifications } from "./notifications/notifications.contract.ts";
 import { comments } from "./posts/comments.contract.ts";
 import { moderation, moderationMessages } from "./posts/moderation.contract.ts";
 import { postMessages, posts } from "./posts/posts.contract.ts";
-import { activitiesQueue, applicationsQueue, clubsQueue, postsQueue, usersQueue } from "./queues.contract.ts";
+import { node } from "./node.contract.ts";
+import {
+  activitiesQueue,
+  adminQueue,
+  applicationsQueue,
+  clubsQueue,
+  postsQueue,
+  usersQueue,
+} from "./queues.contract.ts";
 import { search } from "./search/search.contract.ts";
 import { auth, sessions } from "./users/auth.contract.ts";
 import { userMessages, users } from "./users/users.contract.ts";
@@ -48,6 +56,8 @@ const byName = {
   moderation,
   postsQueue,
   files,
+  adminQueue,
+  node,
 };
 
 declare module "../lib/declare.ts" {
@@ -76,6 +86,8 @@ declare module "../lib/declare.ts" {
     moderation: typeof moderation;
     postsQueue: typeof postsQueue;
     files: typeof files;
+    adminQueue: typeof adminQueue;
+    node: typeof node;
   }
 }
 

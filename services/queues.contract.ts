@@ -6,4 +6,5 @@ export const usersQueue = declare("usersQueue", queueActions);
 export const clubsQueue = declare("clubsQueue", queueActions);
 export const applicationsQueue = declare("applicationsQueue", queueActions);
 export const activitiesQueue = declare("activitiesQueue", queueActions);
+export const adminQueue = declare("adminQueue", queueActions);
 export const postsQueue = declare("postsQueue", queueActions);

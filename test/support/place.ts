@@ -38,6 +38,8 @@ export interface Place {
   broker: ServiceBroker;
   /** Of the public gateway, where there is one. */
   url: string;
+  /** Of the admin gateway, where there is one. */
+  adminUrl: string;
   stop(): Promise<void>;
 }
 
@@ -75,8 +77,12 @@ export async function startPlace(
   kept.set(dataDir, around);
   const own: Env = { DATA_DIR: dataDir, ...ENVIRONMENT, ...around, ...env };
   const here = apart ? domains.filter((domain) => domain !== "gateway") : domains;
-  const { JWT_KEYS: keys, ...keyless } = own;
-  const settings = readSettings(keys && here.includes("users") ? own : keyless);
+  const { JWT_KEYS: keys, ADMIN_JWT_KEYS: adminKeys, ...keyless } = own;
+  const settings = readSettings({
+    ...keyless,
+    ...(keys && here.includes("users") && { JWT_KEYS: keys }),
+    ...(adminKeys && here.includes("admin") && { ADMIN_JWT_KEYS: adminKeys }),
+  });
   const broker = await createNode(settings, here);
   let gateway: ClusterNode | undefined;
   const stop = async (): Promise<void> => {
@@ -86,6 +92,7 @@ export async function startPlace(
   };
   try {
     for (const service of services) broker.createService(service);
+    if (!here.includes("admin")) hearWhatEverybodyTells(broker, services);
     await broker.start();
     if (apart) {
       const folders = { DATA_DIR: path.join(dataDir, "gateway"), FILES_DIR: settings.filesDir };
@@ -95,7 +102,16 @@ export async function startPlace(
     await stop();
     throw error;
   }
-  return { broker, url: gateway?.url ?? `http://127.0.0.1:${runtimeOf(broker).ports.get("api")}`, stop };
+  const at = (name: string): string => `http://127.0.0.1:${runtimeOf(broker).ports.get(name)}`;
+  return { broker, url: gateway?.url ?? at("api"), adminUrl: at("admin-api"), stop };
+}
+
+/** Every domain tells the admin domain what it does; where that is not there, somebody must take it. */
+function hearWhatEverybodyTells(broker: ServiceBroker, services: ServiceSchema[]): void {
+  const heard = { onMessage: { visibility: "public" as const, handler: () => undefined } };
+  const { contracts } = runtimeOf(broker);
+  for (const name of ["audit", "statistics"].filter((each) => contracts.has(`${each}.onMessage`)))
+    if (services.every((each) => each.name !== name)) broker.createService({ name, actions: heard });
 }
 
 /** Whether the gateway of this node, if it has one, knows who is signed out: it serves, whatever else is missing. */
@@ -136,6 +152,7 @@ async function surroundings(domains: readonly string[]): Promise<Env> {
     NAMESPACE: id,
     ALLOW_EMBEDDED: "1",
     JWT_KEYS: JSON.stringify(generateKeySet()),
+    ADMIN_JWT_KEYS: JSON.stringify(generateKeySet()),
   };
   if (setup === "nodes") return env;
   const { redis, mongodb, elasticsearch } = shared;
