@@ -132,6 +132,7 @@ export function newRuntime(settings: Settings, domains: readonly string[]): Runt
     live: new LiveSettings(settings),
     queue: null,
     drains: [],
+    probes: new Map(),
     ports: new Map(),
     bind(made) {
       broker = made;

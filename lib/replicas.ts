@@ -15,6 +15,8 @@ class Replica extends Statements {
   readonly host: string;
   readonly #primary: Statements;
   usable = false;
+  /** Milliseconds behind the primary at the last look; null where it did not answer. */
+  lag: number | null = null;
 
   constructor(url: string, primary: Statements) {
     super(new Sequelize(mysqlOptions(url, REPLICA)), null);
@@ -72,6 +74,11 @@ export class Replicas {
     return usable[this.#turn++ % usable.length] ?? null;
   }
 
+  /** What the last check has found. */
+  get states(): { host: string; usable: boolean; lagMs: number | null }[] {
+    return this.#all.map(({ host, usable, lag: lagMs }) => ({ host, usable, lagMs }));
+  }
+
   /** Renews who is usable; never fails. */
   async check(): Promise<void> {
     await this.#note().catch(() => undefined);
@@ -89,8 +96,10 @@ export class Replicas {
     let reason = "";
     try {
       const lag = this.#written - (await replica.clock());
+      replica.lag = Math.max(0, lag);
       if (lag > MAX_LAG) reason = `${Math.round(lag / 1000)} s behind`;
     } catch (error) {
+      replica.lag = null;
       reason = (error as Error).message;
     }
     if (reason && replica.usable) this.#warn("A read replica is left out", { host: replica.host, reason });

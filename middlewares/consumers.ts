@@ -9,7 +9,7 @@ import { Gauge } from "prom-client";
 import type { Envelope } from "../lib/declare.ts";
 import { RECEIPTED } from "../lib/queue-contract.ts";
 import { openQueue } from "../lib/queue/index.ts";
-import type { Delivery } from "../lib/queue/index.ts";
+import type { Delivery, Queue } from "../lib/queue/index.ts";
 import type { QueuedMessage } from "../mixins/publishing.ts";
 import type { Runtime } from "../mixins/runtime.ts";
 import { isAway } from "./errors.ts";
@@ -42,6 +42,10 @@ export function consumers(runtime: Runtime): Middleware {
           broker.logger.warn(sentence, error instanceof Error ? { error: error.message } : {}),
       });
       runtime.queue = queue;
+      runtime.probes.set("queue", {
+        kind: /^amqp/.test(settings.queueUrl) ? "rabbitmq" : "jetstream",
+        look: () => lookAt(queue, [...subscriptions.keys()], contracts),
+      });
       const waiting = new Gauge({
         name: "club_alliance_queue_waiting",
         help: "Messages in the queue that wait for a service, or are in work",
@@ -76,6 +80,19 @@ export function consumers(runtime: Runtime): Middleware {
       await runtime.queue?.close();
     },
   };
+}
+
+/** What waits there for the services of this node; rejects where the server does not answer. */
+async function lookAt(
+  queue: Queue,
+  services: string[],
+  contracts: Runtime["contracts"],
+): Promise<{ waiting: Record<string, number> }> {
+  // Who only publishes asks for anybody's.
+  const asked = services.length > 0 ? services : [...topologyOf(contracts).keys()].slice(0, 1);
+  const counts = await Promise.all(asked.map(async (each) => [each, await queue.waiting(each)] as const));
+  if (counts.some(([, count]) => count === null)) throw new Error("The queue's server does not answer.");
+  return { waiting: Object.fromEntries(services.length > 0 ? (counts as [string, number][]) : []) };
 }
 
 /** Which service takes which types, from all contracts. */

@@ -127,7 +127,7 @@ function acquire(broker: ServiceBroker, domain: SqlDomain, log: Logger): Shared 
     known.users++;
     return known;
   }
-  const { settings, readiness } = runtimeOf(broker);
+  const { settings, readiness, probes } = runtimeOf(broker);
   const warn = (text: string, data: object): void => log.warn(text, { domain, ...data });
   const sequelize = connect(settings, domain, warn);
   const db = new Database(sequelize, SHARD_KEYS[domain] ?? null);
@@ -137,6 +137,8 @@ function acquire(broker: ServiceBroker, domain: SqlDomain, log: Logger): Shared 
     reason ? readiness.block(`${domain}-database`, reason) : readiness.clear(`${domain}-database`),
   );
   const made = { db, outbox, relay, ready, users: 1 };
+  const ask = async (): Promise<void> => void (await db.primary.number("SELECT 1"));
+  probes.set(domain, { kind: settings.sqlUrls[domain] ? "mysql" : "sqlite", look: ask });
   // Whoever waits for it meets the error; nobody may be waiting yet.
   ready.catch(() => undefined);
   ofBroker.set(domain, made);
@@ -147,6 +149,7 @@ async function release(broker: ServiceBroker, domain: SqlDomain): Promise<void> 
   const own = shared.get(broker)?.get(domain);
   if (!own || --own.users > 0) return;
   shared.get(broker)?.delete(domain);
+  runtimeOf(broker).probes.delete(domain);
   await own.relay.stop();
   await own.db.sequelize.close();
 }

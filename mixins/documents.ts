@@ -101,6 +101,7 @@ async function release(broker: ServiceBroker, domain: DocumentDomain): Promise<v
   if (!own || --own.users > 0) return;
   shared.get(broker)?.delete(domain);
   own.closed = true;
+  runtimeOf(broker).probes.delete(domain);
   const told = await own.telling?.catch(() => null);
   await told?.relay.stop();
   const opened = await own.opened.catch(() => null);
@@ -113,11 +114,12 @@ async function open(
   log: Logger,
   closed: () => boolean,
 ): Promise<StoreMethods> {
-  const { settings } = runtimeOf(broker);
+  const { settings, probes } = runtimeOf(broker);
   const url = settings.documentUrls[domain];
   const documents = url
     ? await openServer(broker, domain, url, log, closed)
     : await openEmbedded(documentsFile(settings, domain));
+  probes.set(domain, { kind: url ? "mongodb" : "documents", look: () => documents.ping() });
   return { documents, idempotencyKeys: await documentKeys(documents) };
 }
 
@@ -135,7 +137,9 @@ async function openServer(
     import("../lib/documents/migrations.ts"),
   ]);
   const store = openMongo(url);
-  const { readiness } = runtimeOf(broker);
+  const { readiness, probes } = runtimeOf(broker);
+  // Also while its migrations are waited for.
+  probes.set(domain, { kind: "mongodb", look: () => store.ping() });
   const who = `${domain}-documents`;
   const migrations = new DocumentMigrations(store.db, domain);
   const block = (reason: string | null): void =>

@@ -46,6 +46,7 @@ export function readYourWrites(domain: SqlDomain): Mixin<ReadYourWritesMethods> 
       const own = this.$reading;
       if (!own || --own.users > 0) return;
       shared.delete(this.broker);
+      runtimeOf(this.broker).probes.delete("replicas");
       own.redis?.release();
       await own.replicas.stop();
     },
@@ -95,5 +96,7 @@ function acquire(service: DatabaseMethods & { broker: ServiceBroker; logger: Log
     users: 1,
   };
   shared.set(service.broker, made);
+  const look = async () => ({ replicas: made.replicas.states });
+  runtimeOf(service.broker).probes.set("replicas", { kind: "mysql", look });
   return made;
 }

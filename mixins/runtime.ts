@@ -29,6 +29,14 @@ export class Readiness {
   }
 }
 
+/** Something that this node leans on. */
+export interface Probe {
+  /** What it is: `mysql`, `redis`. */
+  kind: string;
+  /** Rejects where it does not answer; what it resolves with is shown to operators. It need have no time limit. */
+  look(): Promise<Record<string, unknown> | void>;
+}
+
 export interface Runtime {
   settings: Settings;
   /** Folders of services/ that this node runs. */
@@ -48,6 +56,8 @@ export interface Runtime {
   queue: Queue | null;
   /** Run one after the other when the node is told to stop, before its services end. */
   drains: (() => Promise<void>)[];
+  /** How what the node leans on is looked at, by a name; whoever opens it puts it here. */
+  probes: Map<string, Probe>;
   /** Ports that were really taken, by name (`api`, `health`), where 0 was asked for. */
   ports: Map<string, number>;
   /** Ties the runtime to the broker made with its options. */

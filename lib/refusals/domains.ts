@@ -253,4 +253,58 @@ export const DOMAINS = {
     ["Check-in is not open", "Check-in is open from 60 minutes before the start until the end."],
     ["签到未开放", "签到时间为开始前 60 分钟至活动结束。"],
   ),
+  // The system
+  LAST_NODE: entry(
+    409,
+    [
+      "The last node of its domain",
+      "No other working node runs: {domains}. Start another one first, or send `force`, and what needs them waits.",
+    ],
+    [
+      "该领域的最后一个节点",
+      "没有其他正常节点运行：{domains}。请先启动另一个节点，或以 force 强制执行（相关功能将不可用）。",
+    ],
+  ),
+  NODE_SILENT: entry(
+    503,
+    [
+      "The node does not answer",
+      "It can be asked for nothing. Have its supervisor end it, and look at its log.",
+    ],
+    ["节点无响应", "该节点没有应答，请通过进程管理器结束它，并查看其日志。"],
+  ),
+  ERASURE_OWED: entry(
+    409,
+    [
+      "An erasure is owed",
+      "This message erases a person, who is owed that. Mend what refuses it, and replay it.",
+    ],
+    ["必须完成的数据删除", "该消息用于删除个人数据，不能丢弃；请排除拒绝原因后重新投递。"],
+  ),
+  SAGA_HELD: entry(
+    409,
+    ["A node works at it", "Wait the seconds in Retry-After, look again, and repeat it if it still stands."],
+    ["正有节点在处理", "请等待 Retry-After 指定的秒数后再查看，如仍未结束请重试。"],
+  ),
+  SAGA_ENDED: entry(
+    409,
+    ["It has ended", "This saga has ended meanwhile ({state}). There is nothing left to do."],
+    ["流程已结束", "该流程已经结束（{state}），无需处理。"],
+  ),
+  SAGA_UNDOING: entry(
+    409,
+    [
+      "It is being undone",
+      "Parts of it are taken back, so it cannot be finished. Undo it; whoever began it may begin anew.",
+    ],
+    ["流程正在撤销", "部分步骤已撤销，无法再完成；请撤销后由发起人重新发起。"],
+  ),
+  SAGA_STUCK: entry(
+    503,
+    [
+      "A step failed",
+      "The step `{step}` did not succeed: {reason}. All else stays as it is; repeat it, or undo the saga.",
+    ],
+    ["步骤失败", "步骤 {step} 未成功：{reason}。其余保持不变，可重试或撤销。"],
+  ),
 } as const satisfies Record<string, Entry>;

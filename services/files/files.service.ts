@@ -149,13 +149,19 @@ export default implement(files, {
     },
   },
   async started() {
-    this.storage = await storageOf(runtimeOf(this.broker));
+    const runtime = runtimeOf(this.broker);
+    this.storage = await storageOf(runtime);
+    runtime.probes.set("storage", {
+      kind: runtime.settings.s3Url ? "s3" : "folder",
+      look: async () => void (await this.storage.head("probe")),
+    });
     this.serving = new Serving(this.storage);
     this.every(5 * MINUTE, () => purgeMarked(this.db, this.storage));
     this.every(HOUR, () => this.sweep(Date.now()));
     this.every(6 * HOUR, () => this.sweepStorage(Date.now()));
   },
   async stopped() {
+    runtimeOf(this.broker).probes.delete("storage");
     this.storage?.close();
   },
 });

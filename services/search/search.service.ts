@@ -117,6 +117,11 @@ export default implement(search, {
       import("./elastic-posts.ts"),
     ]);
     this.elastic = await startElastic(this.broker, elasticsearchUrl);
+    const { elastic } = this;
+    runtimeOf(this.broker).probes.set("search", {
+      kind: "elasticsearch",
+      look: async () => void (await elastic.call((client) => client.ping())),
+    });
     const index = new ElasticClubs(this.elastic, namespace, () => clubs.start());
     const postIndex = new ElasticPosts(this.elastic, namespace, () => posts.start());
     this.index = index;
@@ -127,6 +132,7 @@ export default implement(search, {
   },
   async stopped() {
     for (const keeper of Object.values(this.keepers)) keeper.stop();
+    runtimeOf(this.broker).probes.delete("search");
     await this.elastic?.close();
   },
 });
