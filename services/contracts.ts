@@ -15,7 +15,7 @@ import { favorites, members } from "./clubs/members.contract.ts";
 import { clubMessages } from "./clubs/messages.contract.ts";
 import { files } from "./files/files.contract.ts";
 import { mail, notifications } from "./notifications/notifications.contract.ts";
-import { comments } from "./posts/comments.contract.ts";
+import { commentMessages, comments } from "./posts/comments.contract.ts";
 import { moderation, moderationMessages } from "./posts/moderation.contract.ts";
 import { postMessages, posts } from "./posts/posts.contract.ts";
 import { node } from "./node.contract.ts";
@@ -108,5 +108,6 @@ export const messages = {
   ...reviewMessages,
   ...activityMessages,
   ...postMessages,
+  ...commentMessages,
   ...moderationMessages,
 };

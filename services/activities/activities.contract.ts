@@ -210,7 +210,7 @@ const people = { ...about, occurrence: T.Integer(), users: T.Array(T.String()) }
 const scheduled = { ...people, startsAt: T.Integer() };
 
 export const activityMessages = declareMessages({
-  "activities.published": T.Object({ clubId: Id, title: T.String() }),
+  "activities.published": T.Object({ clubId: Id, title: T.String(), publishedAt: T.Integer() }),
   /** A published one, with a new version. */
   "activities.changed": T.Object({ clubId: Id, title: T.String() }),
   /** The whole, or one occurrence (milliseconds). Without a reason the club was dissolved. */
@@ -226,6 +226,26 @@ export const activityMessages = declareMessages({
   "participations.promoted": T.Object(scheduled),
   "participations.cancelled": T.Object(people),
   "participations.checkedIn": T.Object(people),
+  /** A roster after each of its writes, with the latest of whom the write met. Nobody who is erased has a name. */
+  "participations.recorded": T.Object({
+    ...about,
+    occurrence: T.Integer(),
+    startsAt: T.Integer(),
+    endsAt: T.Integer(),
+    cancelled: T.Boolean(),
+    people: T.Array(
+      T.Object({
+        /** The part of the participation's id that is its own. */
+        key: T.String(),
+        user: Nullable(T.String()),
+        status: ParticipationStatus,
+        /** Grows with every decision of the roster. */
+        op: T.Integer(),
+        admittedAt: T.Integer(),
+        checkedInAt: Nullable(T.Integer()),
+      }),
+    ),
+  }),
   // What people who are signed up are told, some hundred in a message.
   "participations.calledOff": T.Object({
     ...scheduled,

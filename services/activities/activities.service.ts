@@ -145,7 +145,7 @@ export default implement(activities, {
         const change = { status: "published", publishedAt: now, remindedUntil: now } as const;
         return {
           change: { ...change, nextReminderAt: nextReminder({ ...activity, ...change }) },
-          tell: [{ type: "activities.published", data: about(activity) }],
+          tell: [{ type: "activities.published", data: { ...about(activity), publishedAt: now } }],
         };
       });
       return this.show(ctx, after);

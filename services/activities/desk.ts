@@ -243,6 +243,7 @@ export class Desk {
         terms: roster.terms,
         journal,
         notice,
+        pending: journal.length > 0 || before !== null,
         touchedAt: at,
       });
     }
@@ -259,7 +260,7 @@ export class Desk {
       throw new Conflict();
     }
     roster.keep(roster.version + 1);
-    roster.untidy = changes.journal.length > 0 || changes.notice !== null;
+    roster.untidy = changes.pending;
     await book.apply({ ...changes, _id: this.id, clubId, version: roster.version });
   }
 }

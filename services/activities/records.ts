@@ -80,6 +80,8 @@ export interface Entry {
   status: Status;
   seq: number;
   at: number;
+  /** When the person first came in. */
+  admittedAt: number;
   checkedInAt: number | null;
   /** The request that asked for it; null where nobody did. */
   by: string | null;
@@ -102,7 +104,7 @@ export interface RosterDocument {
   journal: Entry[];
   /** What the people in it are to be told of the terms that the last commit took up. */
   notice: Notice | null;
-  /** Whether journal or notice hold anything; by this what a dead node has left is found. */
+  /** Whether the last commit decided anything or took up other terms; by this what a dead node has left is found. */
   pending: boolean;
   touchedAt: number;
 }
@@ -119,6 +121,8 @@ export interface ParticipationDocument {
   op: number;
   /** Since when the status holds. */
   at: number;
+  /** When the person first came in; missing in what is older than the field. */
+  admittedAt?: number;
   checkedInAt: number | null;
   by: string | null;
 }

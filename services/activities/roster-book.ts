@@ -10,16 +10,13 @@ const PAGE = 20_000;
 
 export type RosterChanges = Pick<
   RosterDocument,
-  "terms" | "confirmed" | "waitlisted" | "nextSeq" | "journal" | "notice" | "touchedAt"
+  "terms" | "confirmed" | "waitlisted" | "nextSeq" | "journal" | "notice" | "pending" | "touchedAt"
 >;
 
 type Outbox = { tell(messages: Envelope[]): Promise<void> };
 
 /** A roster as a commit has left it. */
-export type Committed = Pick<
-  RosterDocument,
-  "_id" | "clubId" | "version" | "terms" | "confirmed" | "waitlisted" | "journal" | "notice" | "touchedAt"
->;
+export type Committed = Omit<RosterDocument, "activityId" | "occurrence" | "nextSeq">;
 
 export class RosterBook {
   readonly #store: Pick<Store, "rosters" | "participations" | "tellings">;
@@ -74,13 +71,7 @@ export class RosterBook {
   async commit(id: string, version: number, changes: RosterChanges): Promise<boolean> {
     const { matched } = await this.#store.rosters.updateOne(
       { _id: id, version },
-      {
-        $set: {
-          ...changes,
-          version: version + 1,
-          pending: changes.journal.length > 0 || changes.notice !== null,
-        },
-      },
+      { $set: { ...changes, version: version + 1 } },
     );
     return matched === 1;
   }
@@ -90,15 +81,15 @@ export class RosterBook {
    * person what was decided last stays, in any order; the rest is there once however often it is put in.
    */
   async apply(document: Committed): Promise<void> {
-    const { _id, journal, notice } = document;
+    const { _id, journal, notice, pending } = document;
     if (journal.length > 0) {
       const [added, changed] = parted(lastOfEach(journal), ({ first }) => first);
       const { participations } = this.#store;
       // Where one is there already it is from this batch or a later one.
       if (added.length > 0) await participations.insertMany(added.map((entry) => documentOf(_id, entry)));
       if (changed.length > 0) await participations.upsertMany(changed.map((entry) => changeOf(_id, entry)));
-      await this.#outbox.tell(messagesOf(document));
     }
+    if (pending) await this.#outbox.tell(messagesOf(document));
     // Last: by now everyone who was let in by the old terms is in the participations.
     if (notice)
       await this.#store.tellings.insertOne(
@@ -132,7 +123,7 @@ function parted<T>(all: readonly T[], is: (one: T) => boolean): [T[], T[]] {
 
 function documentOf(
   roster: string,
-  { key, op, user, status, seq, at, checkedInAt, by }: Entry,
+  { key, op, user, status, seq, at, admittedAt, checkedInAt, by }: Entry,
 ): ParticipationDocument {
   const { activityId, occurrence } = partsOf(roster);
   return {
@@ -145,6 +136,7 @@ function documentOf(
     seq,
     op,
     at,
+    admittedAt,
     checkedInAt,
     by,
   };
@@ -163,10 +155,11 @@ const TYPES = {
   checkedIn: "participations.checkedIn",
 } as const;
 
-/** A message for each kind of decision, with all whom it met. Whoever is erased is told nothing. */
-function messagesOf({ _id: roster, clubId, version, terms, journal }: Committed): Envelope[] {
+/** A message for each kind of decision, with all whom it met, and one with what they came to. */
+function messagesOf(document: Committed): Envelope[] {
+  const { _id: roster, clubId, version, terms, journal } = document;
   const { activityId, occurrence } = partsOf(roster);
-  return Object.entries(TYPES).flatMap(([kind, type]) => {
+  const decided = Object.entries(TYPES).flatMap(([kind, type]) => {
     const own = journal.filter((entry) => entry.kind === kind);
     const users = own.flatMap(({ user }) => user ?? []);
     if (users.length === 0) return [];
@@ -189,4 +182,27 @@ function messagesOf({ _id: roster, clubId, version, terms, journal }: Committed)
       },
     ];
   });
+  return [...decided, recordOf(document)];
+}
+
+/** What the roster, and everyone whom the batch met, are by now; of somebody who is erased without the name. */
+function recordOf({ _id: roster, clubId, version, terms, journal, touchedAt }: Committed): Envelope {
+  const { startsAt, endsAt, cancelled } = terms;
+  const people = lastOfEach(journal).map(({ key, user, status, op, admittedAt, checkedInAt }) => ({
+    key: key.slice(roster.length + 1),
+    user,
+    status,
+    op,
+    admittedAt,
+    checkedInAt,
+  }));
+  return {
+    id: messageId(roster, version, "recorded"),
+    type: "participations.recorded",
+    at: touchedAt,
+    aggregate: { type: "roster", id: roster, version },
+    actor: null,
+    requestId: null,
+    data: { ...partsOf(roster), clubId, startsAt, endsAt, cancelled, people },
+  };
 }

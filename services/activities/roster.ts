@@ -20,6 +20,7 @@ interface Person {
   status: Status;
   seq: number;
   op: number;
+  admittedAt: number;
   checkedInAt: number | null;
   by: string | null;
 }
@@ -85,8 +86,8 @@ export class Roster {
   catchUp(document: RosterDocument, participations: readonly ParticipationDocument[]): void {
     const { version, terms, confirmed, waitlisted, nextSeq, pending: untidy } = document;
     Object.assign(this, { version, terms, confirmed, waitlisted, nextSeq, untidy });
-    for (const { _id: key, user, status, seq, op, checkedInAt, by } of participations)
-      this.#people.set(key, { key, user, status, seq, op, checkedInAt, by });
+    for (const { _id: key, user, status, seq, op, at, admittedAt = at, checkedInAt, by } of participations)
+      this.#people.set(key, { key, user, status, seq, op, admittedAt, checkedInAt, by });
     this.#sortWaiting();
   }
 
@@ -184,7 +185,8 @@ export class Roster {
     if (status === "waitlisted" && !terms.waitlist) throw new AppError("ACTIVITY_FULL");
     const seq = this.nextSeq++;
     const { user, by } = request;
-    const joined = this.#write(status, { key, user, status, seq, op: 0, checkedInAt: null, by });
+    const admittedAt = person?.admittedAt ?? this.#now;
+    const joined = this.#write(status, { key, user, status, seq, op: 0, admittedAt, checkedInAt: null, by });
     return this.#standing(joined, true);
   }
 
@@ -245,9 +247,8 @@ export class Roster {
     this.#count(after, 1);
     if (before?.status === "waitlisted") this.#waiting.splice(this.#rank(before.seq), 1);
     if (after.status === "waitlisted") this.#waiting.splice(this.#rank(after.seq), 0, after);
-    const { key, user, status, seq, checkedInAt, by } = after;
-    const first = undo.people.get(key) === undefined;
-    this.#entries.push({ kind, op, key, user, status, seq, at: this.#now, checkedInAt, by, first });
+    const first = undo.people.get(after.key) === undefined;
+    this.#entries.push({ kind, ...after, at: this.#now, first });
     return after;
   }
 

@@ -210,7 +210,12 @@ async function record(tx: Tx, row: ApplicationRow, entries: Step["entries"], at:
     await tx.tell({
       type,
       aggregate: { type: "application", id: row.id, version },
-      data: { clubId: row.club_id, applicantId: row.applicant_id, ...data },
+      data: {
+        clubId: row.club_id,
+        applicantId: row.applicant_id,
+        ...data,
+        ...(type === "applications.decided" && { at, submittedAt: row.created_at }),
+      },
     });
   }
 }

@@ -171,6 +171,9 @@ export const applicationMessages = declareMessages({
     applicantId: Id,
     status: OneOf(["approved", "rejected"]),
     by: Nullable(T.String()),
+    /** When it was decided, and when it was submitted (milliseconds). */
+    at: T.Integer(),
+    submittedAt: T.Integer(),
   }),
   "applications.withdrawn": T.Object({ clubId: Id, applicantId: Id }),
   "applications.expired": T.Object({ clubId: Id, applicantId: Id }),

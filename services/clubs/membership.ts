@@ -20,7 +20,8 @@ export async function addMember(
   };
   if (!(await tx.insertNew("members", row))) return false;
   await tx.run("UPDATE clubs SET member_count = member_count + 1 WHERE id = :id", { id: club.id });
-  await tx.tell(about(club, "clubs.memberJoined", { clubId: club.id, userId, applicationId }));
+  const { id: clubId, revision } = club;
+  await tx.tell(about(club, "clubs.memberJoined", { clubId, userId, applicationId, revision }));
   await tellUpdated(tx, club);
   return true;
 }
@@ -35,7 +36,7 @@ export async function dropMember(tx: Tx, club: ClubRow, userId: string, by: stri
     return false;
   await tx.run("UPDATE clubs SET member_count = member_count - 1 WHERE id = :id", { id: club.id });
   await tx.run("DELETE FROM transfers WHERE club_id = :id AND user_id = :userId", values);
-  await tx.tell(about(club, "clubs.memberLeft", { clubId: club.id, userId, by }));
+  await tx.tell(about(club, "clubs.memberLeft", { clubId: club.id, userId, by, revision: club.revision }));
   await tellUpdated(tx, club);
   return true;
 }

@@ -21,8 +21,19 @@ export const clubMessages = declareMessages({
     by: Nullable(T.String()),
   }),
   "clubs.deleted": T.Object({ name: T.String(), from: ClubStatus }),
-  "clubs.memberJoined": T.Object({ clubId: Id, userId: Id, applicationId: Nullable(T.String()) }),
-  "clubs.memberLeft": T.Object({ clubId: Id, userId: Id, by: Nullable(T.String()) }),
+  // The revision, which grows with every change of a club, says which of them was later.
+  "clubs.memberJoined": T.Object({
+    clubId: Id,
+    userId: Id,
+    applicationId: Nullable(T.String()),
+    revision: T.Integer(),
+  }),
+  "clubs.memberLeft": T.Object({
+    clubId: Id,
+    userId: Id,
+    by: Nullable(T.String()),
+    revision: T.Integer(),
+  }),
   "clubs.memberRoleChanged": T.Object({ clubId: Id, userId: Id, role: ClubRole, by: Nullable(T.String()) }),
   "clubs.transferOffered": T.Object({ clubId: Id, userId: Id, expiresAt: T.Integer() }),
   /** A decision was made on a text that had changed meanwhile: its review is open again. */

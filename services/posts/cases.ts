@@ -17,6 +17,7 @@ import type {
   Store,
 } from "./records.ts";
 import { openReports } from "./reports.ts";
+import { commentMessage } from "./writing.ts";
 
 /** Of an answer to another node: NATS carries 1 MB. */
 const MAX_BYTES = 500_000;
@@ -88,7 +89,8 @@ export async function changeCase(
   }
   const { postId } = content.doc;
   await service.touch(postId);
-  const changed = await service.changeComment(ctx, content.doc, change, told, removed);
+  const tellings = [commentMessage(content.doc, status), ...told];
+  const changed = await service.changeComment(ctx, content.doc, change, tellings, removed);
   if (changed) await service.recount(postId);
   return changed !== null;
 }

@@ -1,7 +1,7 @@
 import { Type as T } from "typebox";
 import type { Static } from "typebox";
 import { allows, exportUser } from "../../lib/contract-parts.ts";
-import { AnyEnvelope, declare } from "../../lib/declare.ts";
+import { AnyEnvelope, declare, declareMessages } from "../../lib/declare.ts";
 import { Id, List, Nullable, Page, Person, Text, Time } from "../../lib/types.ts";
 import { ContentStatus } from "./posts.contract.ts";
 
@@ -63,4 +63,13 @@ export const comments = declare("comments", {
   allows: allows({}),
   exportUser,
   onUserErased: { params: AnyEnvelope, access: "service", consumes: ["users.erased"] },
+});
+
+const about = T.Object({ postId: Id, authorId: Id });
+
+/** Each with a new version of the comment. */
+export const commentMessages = declareMessages({
+  "comments.published": about,
+  "comments.held": about,
+  "comments.removed": about,
 });

@@ -11,7 +11,7 @@ import { keeping } from "./keeping.ts";
 import { exportComments } from "./persons.ts";
 import { fittingPage, presentComments } from "./present.ts";
 import type { CommentDocument } from "./records.ts";
-import { heldByWord, heldMessage, removed } from "./writing.ts";
+import { commentMessage, heldByWord, heldMessage, removed } from "./writing.ts";
 
 /** Tries of a change that others change at the same time. */
 const TRIES = 5;
@@ -52,7 +52,11 @@ export default implement(comments, {
       const now = Date.now();
       const made = newComment(idFor(ctx), postId, userOf(ctx), body, parentId, now);
       const comment = ctx.locals.held === true ? { ...made, ...heldByWord(now) } : made;
-      const told = comment.case ? this.messagesOf(ctx, 1, [heldMessage(comment)]) : [];
+      const tellings = [
+        commentMessage(comment, comment.status),
+        ...(comment.case ? [heldMessage(comment)] : []),
+      ];
+      const told = this.messagesOf(ctx, 1, tellings);
       const repeated = ctx.locals.idempotency?.repeated === true;
       const known = repeated ? await this.store.comments.findOne({ _id: made._id }) : null;
       if (!known) {
@@ -62,7 +66,7 @@ export default implement(comments, {
         if (post.locked) throw new AppError("POST_LOCKED");
       }
       await this.touch(postId);
-      const kept = await this.keep({ ...comment, outbox: told, pending: told.length > 0 });
+      const kept = await this.keep({ ...comment, outbox: told, pending: true });
       await this.recount(postId);
       if (kept.status === "held") respond(ctx, { status: 202 });
       const [shown] = await presentComments(ctx, [kept]);
@@ -95,7 +99,8 @@ export default implement(comments, {
         if (comment.status === "removed") return;
         const { change, told } = removed(comment, byModerator, Date.now());
         await this.touch(comment.postId);
-        const after = await this.changeComment(ctx, comment, change, told, { waitingSince: true });
+        const tellings = [commentMessage(comment, "removed"), ...told];
+        const after = await this.changeComment(ctx, comment, change, tellings, { waitingSince: true });
         await this.recount(comment.postId);
         if (after) return;
       }

@@ -3,7 +3,7 @@ import type { Params } from "../../lib/declare.ts";
 import { invalid } from "../../lib/errors.ts";
 import { MAX_HTML, renderMarkdown } from "../../lib/markdown.ts";
 import type { Telling } from "./keeping.ts";
-import type { CaseRecord, CommentDocument, PostDocument, RevisionDocument } from "./records.ts";
+import type { CaseRecord, CommentDocument, PostDocument, RevisionDocument, Status } from "./records.ts";
 import { newCase, scoreOf } from "./records.ts";
 
 type Written = Pick<PostDocument, "title" | "body" | "html" | "tags" | "fileIds">;
@@ -125,6 +125,11 @@ export function removed(content: PostDocument | CommentDocument, byModerator: bo
     ? [{ type: "moderation.removed", data: { ...subjectOf(content) } }, actedMessage("remove", content)]
     : [];
   return { change, told };
+}
+
+/** That a comment is published, held or removed. */
+export function commentMessage({ postId, authorId }: CommentDocument, status: Status): Telling {
+  return { type: `comments.${status}`, data: { postId, authorId } };
 }
 
 /** That a post is removed. */

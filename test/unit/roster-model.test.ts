@@ -154,6 +154,7 @@ async function check(world: World, lowered: boolean): Promise<void> {
 /** Every decision that was told, in the order of the roster's versions. */
 function history(world: World): { kind: string; users: string[]; version: number }[] {
   return [...world.told.values()]
+    .filter(({ type }) => type !== "participations.recorded")
     .map(({ type, data, aggregate }) => ({
       kind: type.split(".")[1] as string,
       users: (data as { users: string[] }).users,
@@ -224,6 +225,7 @@ test("whatever happens on the way, the roster is one that plain rules could have
         for (const [user, statuses] of answers)
           if (statuses.some((status) => status !== "cancelled"))
             expect(known.some(({ kind, users }) => kind !== "cancelled" && users.includes(user))).toBe(true);
+        await checkRecords(world);
         // From the waitlist people come in the order in which they were let into it.
         const seqs = new Map((await store.participations.find({ roster: world.id })).map((p) => [p.user, p]));
         const waiting = [...seqs.values()].filter(({ status }) => status === "waitlisted");
@@ -238,6 +240,23 @@ test("whatever happens on the way, the roster is one that plain rules could have
     { numRuns: 80 },
   );
 }, 120_000);
+
+/** What was recorded of each person, in whatever order, comes to what is in the participations. */
+async function checkRecords(world: World): Promise<void> {
+  type Recorded = { people: { key: string; op: number; admittedAt: number }[] };
+  const latest = new Map<string, { op: number }>();
+  for (const { type, data } of world.told.values()) {
+    if (type !== "participations.recorded") continue;
+    for (const person of (data as Recorded).people)
+      if ((latest.get(person.key)?.op ?? 0) < person.op) latest.set(person.key, person);
+  }
+  const kept = await store.participations.find({ roster: world.id });
+  const records = kept.map(({ _id, user, status, op, admittedAt, checkedInAt }) => {
+    const key = _id.slice(world.id.length + 1);
+    return [key, { key, user, status, op, admittedAt, checkedInAt }] as const;
+  });
+  expect(latest).toEqual(new Map(records));
+}
 
 test("two desks at once sell no place twice; without the fence they do", async () => {
   const sold = async (Book: typeof RosterBook): Promise<number> => {
