@@ -11,6 +11,9 @@ export type Value = string | number | null;
 export type Values = Record<string, Value | readonly Value[]>;
 export type Row = Record<string, Value>;
 
+/** SQLite looks for each value's place among all of them, so that more at once take longer. */
+const VALUES_AT_ONCE = 500;
+
 /**
  * Runs statements whose values are named (`:id`) and always bound, never written into the text; a list fills
  * `IN (:ids)`. Columns hold strings and whole numbers alone, so that rows are the same on SQLite and MySQL.
@@ -60,6 +63,21 @@ export class Statements {
     await this.sequelize.query(text, { bind, type: QueryTypes.INSERT, transaction: this.transaction });
   }
 
+  /** Inserts rows of the same columns. Outside a transaction a failure may leave the first of them. */
+  async insertAll(table: string, rows: readonly Row[]): Promise<void> {
+    const columns = Object.keys(rows[0] ?? {});
+    const atOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / columns.length));
+    for (let from = 0; from < rows.length; from += atOnce) {
+      const some = rows.slice(from, from + atOnce);
+      const places = some.map(
+        (_, i) => `(${columns.map((_column, j) => `$${i * columns.length + j + 1}`).join(", ")})`,
+      );
+      const text = `INSERT INTO ${table} (${columns.join(", ")}) VALUES ${places.join(", ")}`;
+      const bind = some.flatMap((row) => columns.map((column) => row[column] ?? null));
+      await this.sequelize.query(text, { bind, type: QueryTypes.INSERT, transaction: this.transaction });
+    }
+  }
+
   /** Inserts one row unless a unique key has it already; returns whether it is new. */
   async insertNew(table: string, row: Row): Promise<boolean> {
     try {
@@ -93,6 +111,9 @@ export interface NewMessage {
   type: string;
   aggregate: Envelope["aggregate"];
   data: object;
+  /** Where it is not on whose behalf the transaction runs. */
+  actor?: string | null;
+  requestId?: string | null;
 }
 
 /** On whose behalf a transaction runs; goes into its messages. */
@@ -119,23 +140,37 @@ export class Tx extends Statements {
 
   /** Adds a message to the outbox: it is delivered if, and only if, the transaction commits. Returns its id. */
   async tell(message: NewMessage): Promise<string> {
-    const envelope: Envelope = { id: newId(), at: Date.now(), ...this.#origin, ...message };
+    const envelope = this.#envelopeOf(message);
     await this.requeue(envelope);
     return envelope.id;
   }
 
+  /** Adds many messages; those with `dueAt` (milliseconds since 1970) are delivered no earlier. */
+  async tellAll(messages: readonly (NewMessage & { dueAt?: number })[]): Promise<void> {
+    const rows = messages.map(({ dueAt, ...message }) => this.#rowOf(this.#envelopeOf(message), "[]", dueAt));
+    await this.insertAll("outbox", rows);
+  }
+
   /** Puts a message into the outbox; `done` is the JSON list of consumers that need it no more. */
   async requeue(envelope: Envelope, done = "[]"): Promise<void> {
-    await this.insert("outbox", {
+    await this.insert("outbox", this.#rowOf(envelope, done));
+  }
+
+  #envelopeOf(message: NewMessage): Envelope {
+    return { id: newId(), at: Date.now(), ...this.#origin, ...message };
+  }
+
+  #rowOf(envelope: Envelope, done: string, dueAt = Date.now()): Row {
+    return {
       id: envelope.id,
       type: envelope.type,
       envelope: JSON.stringify(envelope),
       created_at: envelope.at,
-      due_at: Date.now(),
+      due_at: dueAt,
       attempts: 0,
       done,
       ...(this.#shardKey && { [this.#shardKey]: envelope.aggregate.id }),
-    });
+    };
   }
 }
 
