@@ -67,6 +67,11 @@ function fill(text: string, values: Record<string, unknown>): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
 }
 
+/** What is wrong with a field, in the reader's language. */
+export function fieldMessage({ code, values = {} }: Omit<FieldError, "field">, language: Language): string {
+  return fill(FIELD_CODES[code][language === "zh-CN" ? 1 : 0], values);
+}
+
 export interface Problem {
   type: string;
   title: string;
@@ -90,10 +95,10 @@ export function problemOf(error: AppError, language: Language, requestId: string
     code,
     requestId,
     ...(error.data.errors && {
-      errors: error.data.errors.map(({ field, code: fieldCode, values = {} }) => ({
+      errors: error.data.errors.map(({ field, code: fieldCode, values }) => ({
         field,
         code: fieldCode,
-        message: fill(FIELD_CODES[fieldCode][language === "zh-CN" ? 1 : 0], values),
+        message: fieldMessage({ code: fieldCode, ...(values && { values }) }, language),
       })),
     }),
   };

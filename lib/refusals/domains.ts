@@ -307,4 +307,31 @@ export const DOMAINS = {
     ],
     ["步骤失败", "步骤 {step} 未成功：{reason}。其余保持不变，可重试或撤销。"],
   ),
+  // Imports
+  IMPORT_ENCODING: entry(
+    422,
+    [
+      "The text cannot be read",
+      "The file is neither UTF-8 nor GB18030. Save it as CSV in one of the two and send it again.",
+    ],
+    ["无法识别文字编码", "文件既不是 UTF-8 也不是 GB18030，请另存为其中一种编码的 CSV 后重试。"],
+  ),
+  IMPORT_MALFORMED: entry(
+    422,
+    [
+      "The file is no CSV that can be read",
+      "Row {row} (counted without the heading) has a quotation mark that never closes or stands in the wrong place, or is too long. Mend it and send the file again.",
+    ],
+    ["CSV 格式有误", "第 {row} 行（不含表头）的引号没有闭合或位置不对，或内容过长，请修正后重试。"],
+  ),
+  IMPORT_EMPTY: entry(
+    422,
+    ["The file has no rows", "It needs a heading and at least one row below it."],
+    ["文件没有数据", "文件须有表头和至少一行数据。"],
+  ),
+  IMPORT_OVER: entry(
+    409,
+    ["The import has ended", "It is over already; nothing is left to stop."],
+    ["导入已结束", "该导入已经结束，无需停止。"],
+  ),
 } as const satisfies Record<string, Entry>;

@@ -69,5 +69,57 @@ export const FIELD_CODES = {
     "Is itself an answer; answer the comment above it, there are two levels.",
     "该评论本身是回复；评论只有两级，请回复上一级评论。",
   ],
+  NOT_A_SWITCH: ["Must be true or false.", "须为 true 或 false。"],
+  NOT_IN_RANGE: ["Must be a whole number from {min} to {max}.", "须为 {min} 到 {max} 的整数。"],
+  NOT_TEXT: ["Must be text of at most {max} characters.", "须为最多 {max} 个字符的文字。"],
+  NOT_A_LIST_OF: [
+    "Must be a list of {min} to {max} of these, each once: {allowed}.",
+    "须为 {min} 到 {max} 项不重复的列表，可选：{allowed}。",
+  ],
+  NOT_NETWORKS: [
+    "Must be a list of at most {max} networks such as 10.0.0.0/8 or 2001:db8::/32, each once; empty: all.",
+    "须为最多 {max} 个不重复网段的列表，如 10.0.0.0/8 或 2001:db8::/32，空列表表示不限。",
+  ],
+  SHUTS_YOU_OUT: [
+    "Would shut out the address that you come from, {address}; add a network that has it.",
+    "会把您当前的地址 {address} 拒之门外，请加入包含它的网段。",
+  ],
+  // Imports
+  MISSING_COLUMN: ["The file has no such column, which it needs.", "文件缺少此列。"],
+  UNKNOWN_COLUMN: [
+    "There is no such column; the columns are: {allowed}.",
+    "没有这一列，可用的列：{allowed}。",
+  ],
+  WRONG_NUMBER_OF_CELLS: [
+    "The row has {given} cells, the heading {expected}.",
+    "此行有 {given} 个单元格，而表头有 {expected} 个。",
+  ],
+  FORMULA: [
+    "Begins with =, +, -, @, a tab or a carriage return, which a spreadsheet runs as a formula; put ' before it if it is meant.",
+    "以 =、+、-、@、制表符或回车开头，表格软件会当作公式；如确有需要，请在前面加 '。",
+  ],
+  DIFFERS: [
+    "There is one already with another value here; imports do not overwrite.",
+    "已存在，且此处的值不同；导入不会覆盖已有内容。",
+  ],
+  TAKEN: ["Belongs to another one that exists.", "已被占用。"],
+  GIVEN_DIFFERENTLY: [
+    "An earlier row of the file has it with other values.",
+    "文件中前面的行已有此项，但内容不同。",
+  ],
+  UNKNOWN_PERSON: [
+    "There is no active account with this user name or e-mail.",
+    "没有使用此用户名或邮箱的有效账号。",
+  ],
+  UNKNOWN_CLUB: ["There is no club with this name or id.", "没有这个名称或编号的社团。"],
+  INACTIVE_CLUB: ["The club is not active.", "该社团未处于活动状态。"],
+  PRESIDENT_BY_TRANSFER: [
+    "An import makes nobody the president of a club that is there; hand the presidency over by a transfer.",
+    "导入不能更换已有社团的会长，请通过转让办理。",
+  ],
+  ROW_FAILED: [
+    "This row could not be taken for a reason inside the system; try it again, or ask the operators.",
+    "系统内部原因导致此行未能导入，请重试或联系运维人员。",
+  ],
   INVALID: ["Is not valid here.", "此处无效。"],
 } as const satisfies Record<string, readonly [en: string, zh: string]>;

@@ -41,7 +41,10 @@ export interface StreamedBody {
   end(): void;
 }
 
-/** A body of up to `limit` bytes of text, as it comes. Throws 415, and 413 where its length says so at once. */
+/**
+ * A body of up to `limit` bytes as it comes: JSON as text, all else in base64 (lib/binary-body.ts). Throws 415, and 413
+ * where its length says so at once.
+ */
 export function streamBody(
   req: IncomingMessage,
   { type, limit }: { type: string; limit: number },
@@ -53,15 +56,12 @@ export function streamBody(
     throw new AppError("UNSUPPORTED_MEDIA_TYPE", { expected: type });
   if (Number(length ?? 0) > limit) throw new AppError("PAYLOAD_TOO_LARGE", { limit });
   let refusal: AppError | null = null;
+  const refuse = (error: AppError): AppError => (refusal = error);
   // Nothing is read before somebody listens, so that nobody misses that it breaks off. It goes on as text, since the
   // bus writes bytes as lists of numbers.
-  const stream = Readable.from(
-    textOf(req, limit, (error) => (refusal = error)),
-    {
-      objectMode: false,
-      encoding: "utf8",
-    },
-  );
+  const bytes = bytesOf(req, limit, refuse);
+  const texts = type === "application/json" ? textOf(bytes, refuse) : base64Of(bytes);
+  const stream = Readable.from(texts, { objectMode: false, encoding: "utf8" });
   stream.on("error", () => undefined);
   return {
     stream,
@@ -73,19 +73,38 @@ export function streamBody(
   };
 }
 
-/** The text of a body. Where it is refused the connection stays open for the answer. */
-async function* textOf(
+/** What comes of a body. Where it is refused the connection stays open for the answer. */
+async function* bytesOf(
   req: IncomingMessage,
   limit: number,
   refuse: (error: AppError) => AppError,
-): AsyncGenerator<string> {
-  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+): AsyncGenerator<Buffer> {
   let bytes = 0;
   for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     if (bytes > limit) throw refuse(new AppError("PAYLOAD_TOO_LARGE", { limit }));
-    yield decoded(() => text.decode(chunk, { stream: true }), refuse);
+    yield chunk;
   }
+}
+
+/** Each piece of whole groups of three bytes, so that the pieces together are base64 too. */
+async function* base64Of(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    const all = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const whole = all.length - (all.length % 3);
+    rest = all.subarray(whole);
+    if (whole > 0) yield all.toString("base64", 0, whole);
+  }
+  if (rest.length > 0) yield rest.toString("base64");
+}
+
+async function* textOf(
+  chunks: AsyncIterable<Buffer>,
+  refuse: (error: AppError) => AppError,
+): AsyncGenerator<string> {
+  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  for await (const chunk of chunks) yield decoded(() => text.decode(chunk, { stream: true }), refuse);
   // Half a character at the end.
   decoded(() => text.decode(), refuse);
 }
