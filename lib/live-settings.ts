@@ -3,6 +3,8 @@
  * admin domain tells every node all of them, whenever one changes and every two seconds (services/admin/settings.service.ts).
  */
 import type { Localized } from "./declare.ts";
+import { checkSetting } from "./setting-values.ts";
+import type { SettingJson } from "./setting-values.ts";
 import type { Settings } from "./settings.ts";
 
 interface Common<V> {
@@ -136,6 +138,19 @@ export type SettingKey = keyof typeof SETTINGS;
 type ValueOf<S> = S extends Common<infer V> ? V : never;
 export type SettingValue<K extends SettingKey> = ValueOf<(typeof SETTINGS)[K]>;
 
+export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[];
+
+/** Whether there is a setting of this name. */
+export function isSettingKey(key: string): key is SettingKey {
+  return Object.hasOwn(SETTINGS, key);
+}
+
+/** What holds until somebody sets it. */
+export function defaultOf(key: SettingKey, settings: Settings): SettingJson {
+  const { default: value } = SETTINGS[key];
+  return typeof value === "function" ? value(settings) : value;
+}
+
 /** What the admin domain tells; anybody on the bus might have sent it, so its form is checked. */
 export interface Told {
   /** Grows with every change. */
@@ -146,16 +161,32 @@ export interface Told {
   totp: string[];
 }
 
+/**
+ * Milliseconds. A lower revision is an old message, since what holds is told every two seconds; when the higher one was
+ * not told for this long it is that of a database that was restored.
+ */
+const FORGOTTEN = 10_000;
+
 export class LiveSettings {
-  readonly #defaults: Settings;
+  readonly #defaults: Readonly<Record<SettingKey, SettingJson>>;
+  readonly #now: () => number;
   readonly #listeners = new Set<() => void>();
-  #values: Readonly<Record<string, unknown>> = {};
+  #values: Readonly<Record<SettingKey, SettingJson>>;
   #revision = -1;
+  #heardAt = 0;
   #totp: ReadonlySet<string> = new Set();
 
-  /** @param settings of the environment, where some defaults come from */
-  constructor(settings: Settings) {
-    this.#defaults = settings;
+  /**
+   * @param settings of the environment, where some defaults come from
+   * @param now milliseconds of a clock that never jumps
+   */
+  constructor(settings: Settings, now: () => number = () => performance.now()) {
+    this.#defaults = Object.fromEntries(SETTING_KEYS.map((key) => [key, defaultOf(key, settings)])) as Record<
+      SettingKey,
+      SettingJson
+    >;
+    this.#values = this.#defaults;
+    this.#now = now;
   }
 
   /** Whether the admin domain was heard of; until then the defaults hold. */
@@ -164,8 +195,8 @@ export class LiveSettings {
   }
 
   get<K extends SettingKey>(key: K): SettingValue<K> {
-    const value = this.#values[key] ?? SETTINGS[key].default;
-    return (typeof value === "function" ? value(this.#defaults) : value) as SettingValue<K>;
+    // Values are checked by the registry when they are taken.
+    return this.#values[key] as SettingValue<K>;
   }
 
   /** Whether an administrator has a second factor in force. */
@@ -173,13 +204,17 @@ export class LiveSettings {
     return this.#totp.has(user);
   }
 
-  /** Takes what was told, unless it is older than what is known. */
+  /** Takes what was told, unless it is older than what is known. A value that the registry refuses is left out. */
   take(told: Told): void {
     const { revision, values, totp } = told;
-    if (!Number.isInteger(revision) || revision < this.#revision) return;
+    if (!Number.isSafeInteger(revision) || revision < 0) return;
     if (typeof values !== "object" || values === null || !Array.isArray(totp)) return;
-    this.#values = values;
+    const now = this.#now();
+    if (revision < this.#revision && now - this.#heardAt < FORGOTTEN) return;
+    // Also of the same revision: that of a restored database may say something else.
+    this.#values = { ...this.#defaults, ...fitting(values) };
     this.#revision = revision;
+    this.#heardAt = now;
     this.#totp = new Set(totp);
     for (const each of this.#listeners) each();
   }
@@ -189,4 +224,13 @@ export class LiveSettings {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
+}
+
+function fitting(values: Record<string, unknown>): Partial<Record<SettingKey, SettingJson>> {
+  return Object.fromEntries(
+    SETTING_KEYS.flatMap((key) => {
+      const checked = Object.hasOwn(values, key) && checkSetting(SETTINGS[key], values[key]);
+      return checked && "value" in checked ? [[key, checked.value]] : [];
+    }),
+  );
 }

@@ -1,6 +1,7 @@
 /** Every contract, for gateways, tests and the types of calls. */
 import type { ActionContract, Contract } from "../lib/declare.ts";
 import { activities, activityMessages } from "./activities/activities.contract.ts";
+import { settings } from "./admin/settings.contract.ts";
 import { calendar } from "./activities/calendar.contract.ts";
 import { participations } from "./activities/participations.contract.ts";
 import { reminders } from "./activities/reminders.contract.ts";
@@ -56,6 +57,7 @@ const byName = {
   moderation,
   postsQueue,
   files,
+  settings,
   adminQueue,
   node,
 };
@@ -86,6 +88,7 @@ declare module "../lib/declare.ts" {
     moderation: typeof moderation;
     postsQueue: typeof postsQueue;
     files: typeof files;
+    settings: typeof settings;
     adminQueue: typeof adminQueue;
     node: typeof node;
   }

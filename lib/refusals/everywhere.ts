@@ -115,10 +115,28 @@ export const EVERYWHERE = {
     ["Sign in again", "This needs a sign-in by password at most 15 minutes old."],
     ["请重新登录", "此操作要求 15 分钟内用密码登录。"],
   ),
+  NETWORK_NOT_ALLOWED: entry(
+    403,
+    ["Not from here", "Administration is open to some networks only. Connect through one of them."],
+    ["当前网络不可访问", "管理功能仅对指定网络开放，请通过允许的网络访问。"],
+  ),
+  TOTP_SETUP_REQUIRED: entry(
+    403,
+    ["Set up the second factor", "Administrators need one: POST /admin/auth/totp, then confirm it."],
+    ["请先启用两步验证", "管理员必须启用两步验证：请调用 POST /admin/auth/totp 并确认。"],
+  ),
   USE_ADMIN_GATEWAY: entry(
     403,
     ["Use the admin gateway", "This account's administration goes through the admin gateway."],
     ["请使用管理网关", "此账号的管理操作须通过管理网关进行。"],
+  ),
+  MAINTENANCE: entry(
+    503,
+    [
+      "Maintenance",
+      "Nothing can be changed just now; reading goes on. Try again after the seconds in Retry-After.",
+    ],
+    ["系统维护中", "维护期间暂不能更改内容，仍可浏览，请在 Retry-After 指定的秒数后重试。"],
   ),
   SWITCHED_OFF: entry(
     403,
