@@ -22,9 +22,12 @@ export const queueActions = {
     access: "service",
     safe: true,
   },
-  /** Dead letters, oldest first. */
+  /** Dead letters in the order of their ids, which is that of their messages; those after `after`. */
   dead: {
-    params: T.Object({ limit: T.Integer({ minimum: 1, maximum: 1000, default: 100 }) }),
+    params: T.Object({
+      limit: T.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+      after: T.Optional(T.String()),
+    }),
     returns: T.Array(DeadLetter),
     access: "service",
     safe: true,
@@ -51,10 +54,12 @@ export const queueActions = {
   },
   /** A consumer is done with a message of which that must be known (`RECEIPTED`). */
   receipt: { params: T.Object({ id: T.String(), consumer: T.String() }), access: "service" },
-  /** Puts a dead letter (or all) back into the queue for its consumer; answers how many. */
+  /** Puts a dead letter (or all) back into the queue for its consumer; `more`: time was up, ask again for the rest. */
   replay: {
     params: T.Object({ id: T.Optional(T.String()) }),
-    returns: T.Object({ replayed: T.Integer() }),
+    returns: T.Object({ replayed: T.Integer(), more: T.Optional(T.Literal(true)) }),
     access: "service",
   },
+  /** Forgets a dead letter: its consumer never gets the message. An erasure is owed and cannot be dropped. */
+  drop: { params: T.Object({ id: T.String() }), access: "service" },
 } as const satisfies Actions;

@@ -43,7 +43,7 @@ export function consumers(runtime: Runtime): Middleware {
       });
       runtime.queue = queue;
       runtime.probes.set("queue", {
-        kind: /^amqp/.test(settings.queueUrl) ? "rabbitmq" : "jetstream",
+        kind: settings.queueUrl.startsWith("amqp") ? "rabbitmq" : "jetstream",
         look: () => lookAt(queue, [...subscriptions.keys()], contracts),
       });
       const waiting = new Gauge({

@@ -154,7 +154,7 @@ function published(more: Partial<Omit<OutboxDocument, "_id">>): Update<OutboxDoc
   return { $set: { ...more, publishedAt: Date.now() }, $unset: { waiting: true } };
 }
 
-function reading(rows: Rows, letters: Letters): Pick<Outbox, "depth" | "letters" | "letter"> {
+function reading(rows: Rows, letters: Letters): Pick<Outbox, "depth" | "letters" | "letter" | "dropLetter"> {
   return {
     async depth() {
       const [waiting, [first], dead] = await Promise.all([
@@ -164,12 +164,15 @@ function reading(rows: Rows, letters: Letters): Pick<Outbox, "depth" | "letters"
       ]);
       return { waiting, oldest: first?.createdAt ?? null, dead };
     },
-    async letters(limit = Infinity) {
-      return (await letters.find({}, { sort: { createdAt: 1 }, limit })).map(letterOf);
+    async letters(limit = Infinity, after = "") {
+      return (await letters.find({ _id: { $gt: after } }, { sort: { _id: 1 }, limit })).map(letterOf);
     },
     async letter(id) {
       const found = await letters.findOne({ _id: id });
       return found && letterOf(found);
+    },
+    async dropLetter(id) {
+      return (await letters.deleteMany({ _id: id })) > 0;
     },
   };
 }

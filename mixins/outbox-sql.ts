@@ -37,15 +37,19 @@ export function sqlOutbox(db: Database): Outbox {
       const dead = await db.primary.number("SELECT COUNT(*) AS n FROM dead_letters");
       return { waiting: row?.waiting ?? 0, oldest: row?.oldest ?? null, dead };
     },
-    async letters(limit) {
+    async letters(limit, after = "") {
       const rows = await db.primary.all<DeadRow>(
-        `SELECT * FROM dead_letters ORDER BY created_at${limit === undefined ? "" : ` LIMIT ${limit}`}`,
+        `SELECT * FROM dead_letters WHERE id > :after ORDER BY id${limit === undefined ? "" : ` LIMIT ${limit}`}`,
+        { after },
       );
       return rows.map(letterOf);
     },
     async letter(id) {
       const row = await db.primary.one<DeadRow>("SELECT * FROM dead_letters WHERE id = :id", { id });
       return row && letterOf(row);
+    },
+    async dropLetter(id) {
+      return (await db.primary.run("DELETE FROM dead_letters WHERE id = :id", { id })) > 0;
     },
     /** Confirmed messages after 24 h (those with receipts after 30 days), inbox rows after 7 days, keys after 24 h. */
     async sweep(now) {
@@ -143,6 +147,9 @@ function returning(db: Database): Pick<Outbox, "putBack" | "receipt"> {
     async putBack(envelope, decide, replayed) {
       const { id } = envelope;
       await db.transaction(async (tx) => {
+        // First: of two at once, and of a replay and a drop, one finds it gone and does nothing.
+        if (replayed && (await tx.run("DELETE FROM dead_letters WHERE id = :replayed", { replayed })) === 0)
+          return;
         await lock(tx, id);
         const row = await tx.one<{ done: string; attempts: number; published_at: number | null }>(
           "SELECT done, attempts, published_at FROM outbox WHERE id = :id",
@@ -154,7 +161,6 @@ function returning(db: Database): Pick<Outbox, "putBack" | "receipt"> {
         if ("consumer" in next) await bury(tx, next);
         else if (row) await putDue(tx, id, next);
         else await tx.requeue(envelope, JSON.stringify(next.done));
-        if (replayed) await tx.run("DELETE FROM dead_letters WHERE id = :dead", { dead: replayed });
       });
     },
     async receipt(id, consumer) {

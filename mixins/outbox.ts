@@ -104,9 +104,11 @@ export interface Outbox {
 
   /** How many messages wait, and since when the oldest; how many dead letters there are. */
   depth(): Promise<{ waiting: number; oldest: number | null; dead: number }>;
-  /** Dead letters, oldest first. */
-  letters(limit?: number): Promise<DeadLetter[]>;
+  /** Dead letters in the order of their ids, that of their messages. @param after those beyond this id */
+  letters(limit?: number, after?: string): Promise<DeadLetter[]>;
   letter(id: string): Promise<DeadLetter | null>;
+  /** Deletes a dead letter for good; false where there is none. */
+  dropLetter(id: string): Promise<boolean>;
   /** Deletes what is kept no longer. */
   sweep(now: number): Promise<void>;
 }

@@ -3,6 +3,7 @@ import { AppError } from "../lib/errors.ts";
 import type { Contract, Envelope } from "../lib/declare.ts";
 import { implement } from "../lib/implement.ts";
 import type { Mixin } from "../lib/implement.ts";
+import { RECEIPTED } from "../lib/queue-contract.ts";
 import type { queueActions } from "../lib/queue-contract.ts";
 import type { DocumentDomain, SqlDomain } from "../lib/settings.ts";
 import { database } from "./database.ts";
@@ -12,6 +13,10 @@ import type { Relay } from "./relay.ts";
 import { consumersOf, runtimeOf } from "./runtime.ts";
 import { takeBack } from "./taking-back.ts";
 import { sweeper } from "./sweeper.ts";
+
+/** Dead letters of one page of a replay, and the milliseconds that one may take: whoever asks has ten seconds. */
+const PAGE = 500;
+const REPLAY_FOR = 5_000;
 
 type QueueContract = Contract<string, typeof queueActions>;
 
@@ -39,7 +44,7 @@ function serviceOn(store: Mixin<Store>, contract: QueueContract) {
         return this.outbox.depth();
       },
       async dead(ctx) {
-        return (await this.outbox.letters(ctx.params.limit)).map(present);
+        return (await this.outbox.letters(ctx.params.limit, ctx.params.after)).map(present);
       },
       async inspect(ctx) {
         const letter = await this.outbox.letter(ctx.params.id);
@@ -56,14 +61,30 @@ function serviceOn(store: Mixin<Store>, contract: QueueContract) {
       async receipt(ctx) {
         await this.outbox.receipt(ctx.params.id, ctx.params.consumer);
       },
+      async drop(ctx) {
+        const letter = await this.outbox.letter(ctx.params.id);
+        if (letter?.type === RECEIPTED) throw new AppError("ERASURE_OWED");
+        // Somebody may have replayed or dropped it meanwhile.
+        if (!letter || !(await this.outbox.dropLetter(letter.id))) throw new AppError("NOT_FOUND");
+        this.logger.warn("A dead letter was dropped", { letter: letter.id, type: letter.type });
+      },
       async replay(ctx) {
         const { id } = ctx.params;
-        const one = id ? await this.outbox.letter(id) : null;
-        const letters = id ? [one].filter((each) => each !== null) : await this.outbox.letters();
         const { contracts } = runtimeOf(this.broker);
-        for (const letter of letters) await replay(this.outbox, letter, consumersOf(contracts, letter.type));
-        this.relay.nudge();
-        return { replayed: letters.length };
+        const again = (letter: DeadLetter): Promise<void> =>
+          replay(this.outbox, letter, consumersOf(contracts, letter.type));
+        const until = Date.now() + REPLAY_FOR;
+        let replayed = 0;
+        try {
+          for await (const letter of id ? one(this.outbox, id) : all(this.outbox)) {
+            if (Date.now() > until) return { replayed, more: true as const };
+            await again(letter);
+            replayed++;
+          }
+        } finally {
+          this.relay.nudge();
+        }
+        return { replayed };
       },
     },
     async started() {
@@ -75,6 +96,21 @@ function serviceOn(store: Mixin<Store>, contract: QueueContract) {
 
 function present({ id, type, consumer, error, attempts, createdAt }: DeadLetter) {
   return { id, type, consumer, error, attempts, createdAt };
+}
+
+async function* one(outbox: Outbox, id: string): AsyncGenerator<DeadLetter> {
+  const letter = await outbox.letter(id);
+  if (letter) yield letter;
+}
+
+/** All dead letters in the order of their ids. */
+async function* all(outbox: Outbox): AsyncGenerator<DeadLetter> {
+  for (let after = ""; ;) {
+    const page = await outbox.letters(PAGE, after);
+    yield* page;
+    if (page.length < PAGE) return;
+    after = page.at(-1)?.id ?? "";
+  }
 }
 
 /** The consumer is called again with the same message: what it has done already it will not do twice. */

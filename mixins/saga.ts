@@ -4,11 +4,14 @@
  */
 import type { Logger, ServiceBroker } from "moleculer";
 import type { Database, Tx } from "../lib/database.ts";
+import { AppError, isAppError } from "../lib/errors.ts";
 import { newId } from "../lib/ids.ts";
 import type { Mixin } from "../lib/implement.ts";
+import type { SagaState } from "../lib/saga-contract.ts";
 import { isAway } from "../middlewares/errors.ts";
+import { hold, LEASE, LOOK_AGAIN, outcomeOf, present, record, takeByHand } from "./saga-rows.ts";
+import type { SagaOutcome, SagaRow, Worker } from "./saga-rows.ts";
 
-const LEASE = 5_000;
 const SCAN = 2_000;
 /** Tries of a step before the saga is undone. */
 const TRIES = 3;
@@ -27,25 +30,18 @@ export interface SagaDefinition<D> {
   steps: Step<D>[];
 }
 
-interface SagaRow {
-  id: string;
-  type: string;
-  data: string;
-  state: "running" | "undoing" | "done" | "undone";
-  step: number;
-  undone: string;
-  tries: number;
-  lease_owner: string | null;
-  lease_until: number;
-}
-
-export type SagaOutcome = "done" | "undone" | "pending";
-
 export interface SagaMethods {
   /** Records a saga in the transaction of its first step, held by this node. Returns its id. */
   beginSaga(tx: Tx, type: string, data: object): Promise<string>;
   /** Carries the saga on; `pending` when another node holds it or a compensation waits for a service that is away. */
   runSaga(id: string): Promise<SagaOutcome>;
+  /**
+   * For operators: runs the saga's remaining steps (`finish`), or its compensations (`undo`), of which those that fail are
+   * tried again as always. @throws NOT_FOUND, SAGA_HELD, SAGA_ENDED, SAGA_UNDOING, SAGA_STUCK
+   */
+  endSaga(id: string, way: "finish" | "undo"): Promise<SagaState>;
+  /** Those that have not ended, in the order of their beginning; those beyond `after`. */
+  openSagas(limit: number, after?: string): Promise<SagaState[]>;
 }
 
 type Self = SagaMethods & {
@@ -94,6 +90,24 @@ export function sagas(definitionsOf: (service: never) => SagaDefinition<never>[]
         if (saga.state === "undoing") await backward(this, saga, definition);
         return saga.state === "done" || saga.state === "undone" ? saga.state : "pending";
       },
+      async endSaga(this: Self, id: string, way: "finish" | "undo"): Promise<SagaState> {
+        // An owner of its own: this node may be at it as well.
+        const hand: Worker = { db: this.db, logger: this.logger, $sagaOwner: newId() };
+        const saga = await takeByHand(hand, id);
+        const definition = find(this, saga.type);
+        this.logger.warn("A saga is ended by hand", { saga: id, type: saga.type, state: saga.state, way });
+        if (way === "finish") await finish(hand, saga, definition);
+        else await undo(hand, saga, definition);
+        return present(saga, definition.steps);
+      },
+      async openSagas(this: Self, limit: number, after = ""): Promise<SagaState[]> {
+        const rows = await this.db.primary.all<SagaRow>(
+          `SELECT * FROM sagas WHERE state IN ('running', 'undoing') AND id > :after ORDER BY id LIMIT ${limit}`,
+          { after },
+        );
+        const known = definitionsOf(this as never);
+        return rows.map((row) => present(row, known.find(({ type }) => type === row.type)?.steps));
+      },
     },
     async started(this: Self) {
       this.$sagaTimer = setInterval(() => void scan(this), SCAN);
@@ -120,35 +134,42 @@ async function scan(self: Self): Promise<void> {
   }
 }
 
-/** Takes the lease, or keeps it; null when another node holds it or the saga has ended. */
-async function hold(db: Database, id: string, owner: string): Promise<SagaRow | null> {
-  const now = Date.now();
-  const held = await db.primary.run(
-    `UPDATE sagas SET lease_owner = :owner, lease_until = :until
-     WHERE id = :id AND state IN ('running', 'undoing') AND (lease_owner = :owner OR lease_until < :now)`,
-    { id, owner, until: now + LEASE, now },
-  );
-  return held > 0 ? db.primary.one<SagaRow>("SELECT * FROM sagas WHERE id = :id", { id }) : null;
+/** The remaining steps, by hand: one that fails stays the next one. */
+async function finish(hand: Worker, saga: SagaRow, { steps }: SagaDefinition<object>): Promise<void> {
+  const data = JSON.parse(saga.data) as object;
+  if (saga.state !== "running") {
+    await record(hand, saga, true);
+    throw new AppError("SAGA_UNDOING");
+  }
+  for (let step = steps[saga.step]; step; step = steps[saga.step]) {
+    try {
+      await step.run(data, `${saga.id}:${step.name}`);
+    } catch (error) {
+      await record(hand, saga, true);
+      hand.logger.warn("A step failed by hand", { saga: saga.id, step: step.name, error: String(error) });
+      throw new AppError("SAGA_STUCK", {
+        step: step.name,
+        reason: isAppError(error) ? error.type : "see the log",
+        retryAfter: LOOK_AGAIN,
+      });
+    }
+    saga.step++;
+    saga.tries = 0;
+    if (!(await record(hand, saga))) throw new AppError("SAGA_HELD", { retryAfter: LOOK_AGAIN });
+  }
+  saga.state = "done";
+  await record(hand, saga);
 }
 
-async function outcomeOf(db: Database, id: string): Promise<SagaOutcome> {
-  const row = await db.primary.one<SagaRow>("SELECT * FROM sagas WHERE id = :id", { id });
-  return row?.state === "done" || row?.state === "undone" ? row.state : "pending";
+/** The compensations, by hand. */
+async function undo(hand: Worker, saga: SagaRow, definition: SagaDefinition<object>): Promise<void> {
+  saga.state = "undoing";
+  // Before the first of them: who takes the saga up after this node must not go forward any more.
+  if (!(await record(hand, saga))) throw new AppError("SAGA_HELD", { retryAfter: LOOK_AGAIN });
+  await backward(hand, saga, definition);
 }
 
-/** Writes the saga's progress; only while the lease is ours. */
-async function record(self: Self, saga: SagaRow): Promise<boolean> {
-  const now = Date.now();
-  const { id, state, step, undone, tries } = saga;
-  const written = await self.db.primary.run(
-    `UPDATE sagas SET state = :state, step = :step, undone = :undone, tries = :tries, lease_until = :until, updated_at = :now
-     WHERE id = :id AND lease_owner = :owner`,
-    { id, state, step, undone, tries, until: now + LEASE, now, owner: self.$sagaOwner },
-  );
-  return written > 0;
-}
-
-async function forward(self: Self, saga: SagaRow, { steps }: SagaDefinition<object>): Promise<void> {
+async function forward(self: Worker, saga: SagaRow, { steps }: SagaDefinition<object>): Promise<void> {
   const data = JSON.parse(saga.data) as object;
   for (let step = steps[saga.step]; step; step = steps[saga.step]) {
     try {
@@ -175,7 +196,7 @@ async function forward(self: Self, saga: SagaRow, { steps }: SagaDefinition<obje
  * Undoes from the last step that may have run to the first. What cannot be reached now is tried again later and
  * does not keep the others waiting, so that the record of the first step is gone at once.
  */
-async function backward(self: Self, saga: SagaRow, definition: SagaDefinition<object>): Promise<void> {
+async function backward(self: Worker, saga: SagaRow, definition: SagaDefinition<object>): Promise<void> {
   const data = JSON.parse(saga.data) as object;
   const undone = new Set(JSON.parse(saga.undone) as string[]);
   const all = [
@@ -199,5 +220,5 @@ async function backward(self: Self, saga: SagaRow, definition: SagaDefinition<ob
   }
   saga.undone = JSON.stringify([...undone]);
   if (undone.size === all.length) saga.state = "undone";
-  await record(self, saga);
+  await record(self, saga, saga.state === "undoing");
 }

@@ -148,7 +148,7 @@ export async function statusOf(
 export async function loneDomains(broker: ServiceBroker, { domains }: Runtime): Promise<string[]> {
   const others = broker.registry
     .getNodeList({ onlyAvailable: true, withServices: false })
-    .map(({ id }) => id as string)
+    .map(({ id }) => id)
     .filter(
       (id) => id !== broker.nodeID && domainsIn(id).some((each) => each === "all" || domains.includes(each)),
     );

@@ -40,9 +40,9 @@ export default implement(node, {
   async started() {
     const { settings, probes } = runtimeOf(this.broker);
     if (!settings.redisUrl) return;
-    const { client, release } = shareRedis(settings.redisUrl, (text, data) => this.logger.warn(text, data));
-    this.releaseRedis = release;
-    probes.set("redis", { kind: "redis", look: async () => void (await client.ping()) });
+    const redis = shareRedis(settings.redisUrl, (text, data) => this.logger.warn(text, data));
+    this.releaseRedis = () => redis.release();
+    probes.set("redis", { kind: "redis", look: async () => void (await redis.client.ping()) });
   },
   async stopped() {
     this.releaseRedis();

@@ -2,6 +2,7 @@ import { Type as T } from "typebox";
 import type { Static } from "typebox";
 import { allows, exportUser, shownFiles } from "../../lib/contract-parts.ts";
 import { AnyEnvelope, declare } from "../../lib/declare.ts";
+import { SagaState } from "../../lib/saga-contract.ts";
 import { Id, List, Nullable, OneOf, Page, Text, Time, Version } from "../../lib/types.ts";
 
 declare module "../../lib/declare.ts" {
@@ -273,18 +274,19 @@ export const clubs = declare("clubs", {
   exportUser,
   /** Foundings that have not ended, oldest first; for operators. */
   sagas: {
-    returns: T.Array(
-      T.Object({
-        id: T.String(),
-        type: T.String(),
-        state: T.String(),
-        step: T.Integer(),
-        tries: T.Integer(),
-        createdAt: T.Integer(),
-      }),
-    ),
+    params: T.Object({
+      limit: T.Optional(T.Integer({ minimum: 1, maximum: 1000 })),
+      after: T.Optional(T.String()),
+    }),
+    returns: T.Array(SagaState),
     access: "service",
     safe: true,
+  },
+  /** For operators: finishes or undoes a saga that nobody works at. */
+  endSaga: {
+    params: T.Object({ id: T.String(), way: OneOf(["finish", "undo"]) }),
+    returns: SagaState,
+    access: "service",
   },
   /** Clubs whose president the person is: an obstacle to erasure. */
   presidedBy: {

@@ -240,11 +240,11 @@ export default implement(clubs, {
     async exportUser(ctx) {
       return exportPage(this.db.primary, ctx.params);
     },
-    async sagas() {
-      return this.db.primary.all<Answer<"clubs.sagas">[number]>(
-        `SELECT id, type, state, step, tries, created_at AS createdAt FROM sagas
-         WHERE state IN ('running', 'undoing') ORDER BY id LIMIT 1000`,
-      );
+    async sagas(ctx) {
+      return this.openSagas(ctx.params.limit ?? 1_000, ctx.params.after);
+    },
+    async endSaga(ctx) {
+      return this.endSaga(ctx.params.id, ctx.params.way);
     },
     async presidedBy(ctx) {
       const rows = await this.db.primary.all<{ id: string }>(
