@@ -4,6 +4,19 @@ import { Nullable, OneOf } from "../../lib/types.ts";
 
 const Facet = T.Array(T.Object({ value: T.String(), count: T.Integer() }));
 
+const Rebuild = T.Object({
+  /** On a server, for all nodes; else in this node alone. */
+  shared: T.Boolean(),
+  running: T.Boolean(),
+  /** Records so far, or in all. */
+  clubs: T.Integer(),
+  posts: T.Integer(),
+  /** Milliseconds since 1970, of the last one since the node has started. */
+  startedAt: Nullable(T.Integer()),
+  endedAt: Nullable(T.Integer()),
+  error: Nullable(T.String()),
+});
+
 /** Finds ids; who asks fills them from their own domain. The same actions on the embedded index and on Elasticsearch. */
 export const search = declare("search", {
   clubs: {
@@ -68,4 +81,7 @@ export const search = declare("search", {
     access: "service",
     consumes: ["posts.published", "posts.changed", "posts.held", "posts.removed"],
   },
+  /** Both, in the background; nothing where that is under way. */
+  beginRebuild: { returns: Rebuild, access: "service" },
+  rebuildState: { returns: Rebuild, access: "service", safe: true },
 });

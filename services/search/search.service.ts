@@ -11,6 +11,7 @@ import type { Elastic } from "./elastic-client.ts";
 import { Keeper } from "./keeper.ts";
 import { PostIndex } from "./post-index.ts";
 import type { PostEngine } from "./post-index.ts";
+import { counting, Rebuilding } from "./rebuilding.ts";
 import { search } from "./search.contract.ts";
 
 /** Kind of the cursors. */
@@ -27,6 +28,7 @@ const own: Mixin<{
   postIndex: PostEngine;
   keepers: { clubs: Keeper; posts: Keeper };
   elastic: Elastic | null;
+  rebuilding: Rebuilding;
 }> = {};
 
 export default implement(search, {
@@ -80,6 +82,13 @@ export default implement(search, {
     async rebuildPosts() {
       return { posts: await this.postIndex.rebuild(() => postPages(this.broker)) };
     },
+    async beginRebuild() {
+      this.rebuilding.begin();
+      return { shared: this.elastic !== null, ...this.rebuilding.state };
+    },
+    async rebuildState() {
+      return { shared: this.elastic !== null, ...this.rebuilding.state };
+    },
     async onClubChanged(ctx) {
       const { id, version } = ctx.params.aggregate;
       const [club] = await ctx.call("clubs.records", { ids: [id] });
@@ -102,6 +111,13 @@ export default implement(search, {
       posts: new Keeper("posts", () => this.postIndex.rebuild(() => postPages(this.broker)), this.logger),
     };
     this.elastic = null;
+    this.rebuilding = new Rebuilding(
+      {
+        clubs: (counted) => this.index.rebuild(() => counting(clubPages(this.broker), counted)),
+        posts: (counted) => this.postIndex.rebuild(() => counting(postPages(this.broker), counted)),
+      },
+      this.logger,
+    );
   },
   async started() {
     const { elasticsearchUrl, namespace } = runtimeOf(this.broker).settings;
