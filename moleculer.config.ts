@@ -12,6 +12,7 @@ import { LiveSettings } from "./lib/live-settings.ts";
 import { natsOptions } from "./lib/nats.ts";
 import { checkNode, readEnvironment, readSettings } from "./lib/settings.ts";
 import type { Settings } from "./lib/settings.ts";
+import { audit, auditRefusals } from "./middlewares/audit.ts";
 import { authorize } from "./middlewares/authorize.ts";
 import { bodies } from "./middlewares/bodies.ts";
 import { bus, TrustingRoundRobin } from "./middlewares/bus.ts";
@@ -94,12 +95,14 @@ function middlewaresOf(runtime: Runtime): Middleware[] {
   return [
     { name: "Runtime", created: (made: ServiceBroker) => runtime.bind(made) },
     "ActionHook",
+    audit(contracts),
     moderate(contracts),
     idempotency(contracts),
     "Bulkhead",
     "Cacher",
     validate(contracts),
-    authorize(contracts, runtime.verifier),
+    authorize(runtime),
+    auditRefusals(contracts),
     errors(),
     metrics(runtime.metrics),
     "ContextTracker",

@@ -108,5 +108,6 @@ export function problemOf(error: AppError, language: Language, requestId: string
 function publicCode(type: Code): string {
   if (type === "INVALID_RESET_TOKEN") return "INVALID_TOKEN";
   if (type === "ROUTE_NOT_FOUND") return "NOT_FOUND";
+  if (type === "TOTP_CODE_WRONG") return "TOTP_INVALID";
   return type;
 }

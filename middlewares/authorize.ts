@@ -4,7 +4,7 @@
  */
 import type { ServiceSchema } from "moleculer";
 import type { ActionContract, Relations, ResourceRule, Role } from "../lib/declare.ts";
-import { isResourceRule, isSafe, serviceOfKind } from "../lib/declare.ts";
+import { isResourceRule, isSafe, routeOf, serviceOfKind } from "../lib/declare.ts";
 import { AppError, invalid } from "../lib/errors.ts";
 import { isId } from "../lib/ids.ts";
 import type { Ctx } from "../lib/implement.ts";
@@ -16,14 +16,19 @@ import type { Middleware } from "./middleware.ts";
 
 /** How old a sign-in by password may be for an administrator's work on the public gateway. */
 const RECENT_SIGN_IN = 15 * 60_000;
+/** Services that are gateways, and the domains that hold nothing else. */
 const GATEWAYS = new Set(["api", "admin-api"]);
+const GATEWAY_DOMAINS = new Set(["gateway", "admin-gateway"]);
 
 interface Decision {
   verdict: "yes" | "forbidden" | "hidden" | "missing";
   grant: Record<string, unknown>;
 }
 
-export function authorize(contracts: Runtime["contracts"], verifier: Verifier): Middleware {
+type Node = Pick<Runtime, "contracts" | "verifier" | "adminVerifier" | "live" | "settings">;
+
+export function authorize(node: Node): Middleware {
+  const { contracts } = node;
   return asMiddleware({
     name: "Authorize",
     serviceCreating(_service: unknown, schema: ServiceSchema) {
@@ -38,15 +43,21 @@ export function authorize(contracts: Runtime["contracts"], verifier: Verifier): 
     localAction(next, action) {
       const contract = contracts.get(action.name);
       if (!contract) return next;
+      const verifier = isAdministrative(contract) ? node.adminVerifier : node.verifier;
       return async (ctx) => {
-        await admit(ctx, contract, verifier);
+        await admit(ctx, contract, verifier, node);
         return next(ctx);
       };
     },
   });
 }
 
-async function admit(ctx: Ctx, contract: ActionContract, verifier: Verifier): Promise<void> {
+/** What the admin gateway serves takes the tokens of its sessions and no others. */
+function isAdministrative({ rest, access }: ActionContract): boolean {
+  return access === "administrator" || (rest !== undefined && routeOf(rest).path.startsWith("/admin/"));
+}
+
+async function admit(ctx: Ctx, contract: ActionContract, verifier: Verifier, node: Node): Promise<void> {
   const rule = contract.access;
   ctx.locals.user = null;
   ctx.locals.sid = null;
@@ -57,18 +68,40 @@ async function admit(ctx: Ctx, contract: ActionContract, verifier: Verifier): Pr
   }
   await identify(ctx, verifier);
   if (rule === "any") return;
-  if (isResourceRule(rule)) return admitToResource(ctx, contract, rule);
+  if (isResourceRule(rule)) return admitToResource(ctx, contract, rule, node);
   if (!ctx.locals.user) throw new AppError("UNAUTHENTICATED");
   if (rule === "user") return;
+  if (rule === "administrator") return admitAdministrator(ctx, contract);
   const has = await rolesAmong(ctx, [rule].flat() as Role[]);
   if (has.length === 0) throw new AppError("FORBIDDEN");
-  if (has.every((role) => role === "admin")) await demandRecentSignIn(ctx);
+  if (has.every((role) => role === "admin")) await admitAdmin(ctx, node);
 }
 
-/** A gateway as the caller: by its service on this node, by its node's name from another. */
+/** Asked at each request: a session that ended is good for nothing on any node. */
+async function admitAdministrator(ctx: Ctx, { settingUp }: ActionContract): Promise<void> {
+  const { user, sid } = ctx.locals;
+  const standing = await ctx.call("adminAuth.standing", { user: user as string, sid: sid as string });
+  if (standing === "ended") throw new AppError("INVALID_TOKEN");
+  if (standing === "settingUp" && !settingUp) throw new AppError("TOTP_SETUP_REQUIRED");
+}
+
+/** An administrator's work on the public gateway, where the admin gateway does not have to be used for it. */
+async function admitAdmin(ctx: Ctx, { live, settings }: Node): Promise<void> {
+  if (!live.known && settings.natsUrl) throw new AppError("UNAVAILABLE", { retryAfter: 2 });
+  const guarded =
+    live.get("admin.requireTotp") ||
+    live.get("admin.allowedNetworks").length > 0 ||
+    live.hasTotp(ctx.locals.user as string);
+  if (guarded) throw new AppError("USE_ADMIN_GATEWAY");
+  await demandRecentSignIn(ctx);
+}
+
+/** A gateway as the caller: by its service, and by the name of a node that holds nothing else, whatever it says. */
 function fromGateway(ctx: Ctx): boolean {
   if (ctx.caller && GATEWAYS.has(ctx.caller)) return true;
-  return ctx.nodeID !== ctx.broker.nodeID && String(ctx.nodeID).startsWith("gateway~");
+  if (ctx.nodeID === ctx.broker.nodeID) return false;
+  const [domains = ""] = String(ctx.nodeID).split(".");
+  return domains.split("+").every((each) => GATEWAY_DOMAINS.has(each));
 }
 
 /** Verifies the token that came with the call: identity is never taken from anything else. */
@@ -86,7 +119,12 @@ async function identify(ctx: Ctx, verifier: Verifier): Promise<void> {
   }
 }
 
-async function admitToResource(ctx: Ctx, contract: ActionContract, rule: ResourceRule): Promise<void> {
+async function admitToResource(
+  ctx: Ctx,
+  contract: ActionContract,
+  rule: ResourceRule,
+  node: Node,
+): Promise<void> {
   if (!ctx.locals.user && !rule.anonymous) throw new AppError("UNAUTHENTICATED");
   const param = rule.param ?? "id";
   const id = (ctx.params as Record<string, unknown> | null)?.[param];
@@ -101,7 +139,7 @@ async function admitToResource(ctx: Ctx, contract: ActionContract, rule: Resourc
     const has = await rolesAmong(ctx, [rule.or].flat());
     if (has.length > 0) {
       ctx.locals.grant = { ...decision.grant, byRole: true };
-      if (!isSafe(contract) && has.every((role) => role === "admin")) await demandRecentSignIn(ctx);
+      if (!isSafe(contract) && has.every((role) => role === "admin")) await admitAdmin(ctx, node);
       return;
     }
   }

@@ -5,11 +5,13 @@
 import type { ServiceBroker } from "moleculer";
 import type { ActionContract } from "../lib/declare.ts";
 import { AppError } from "../lib/errors.ts";
+import { userOf } from "../lib/implement.ts";
 import type { Ctx } from "../lib/implement.ts";
 import { lookThrough, textFields, textsAt } from "../lib/moderation/fields.ts";
 import type { TextField } from "../lib/moderation/fields.ts";
 import type { LiveWords } from "../lib/moderation/live.ts";
 import type { ListedWord, WordFilter } from "../lib/moderation/filter.ts";
+import { runtimeOf } from "../mixins/runtime.ts";
 import type { Runtime } from "../mixins/runtime.ts";
 import { asMiddleware } from "./middleware.ts";
 import type { Middleware } from "./middleware.ts";
@@ -20,6 +22,7 @@ export const NOT_MODERATED: Readonly<Record<string, string>> = {
   "auth.changeEmail email": "an address, which others do not see",
   "auth.forgotPassword email": "an address, which others do not see",
   "auth.login login": "nobody reads it",
+  "adminAuth.login login": "nobody reads it",
   "users.list q": "a search",
   "clubs.list tag": "a search",
   "clubs.search q": "a search",
@@ -31,6 +34,16 @@ export const NOT_MODERATED: Readonly<Record<string, string>> = {
   "posts.search tag": "a search",
   "moderation.reportPost detail": "a moderator alone reads it, and it may quote what it is about",
   "moderation.reportComment detail": "a moderator alone reads it, and it may quote what it is about",
+  "announcements.create title":
+    "administrators' own words, which may warn of what the list forbids, and wait for no other domain",
+  "announcements.create body":
+    "administrators' own words, which may warn of what the list forbids, and wait for no other domain",
+  "announcements.update title":
+    "administrators' own words, which may warn of what the list forbids, and wait for no other domain",
+  "announcements.update body":
+    "administrators' own words, which may warn of what the list forbids, and wait for no other domain",
+  "announcements.create audience.colleges[]": "a college's name, for comparison",
+  "announcements.update audience.colleges[]": "a college's name, for comparison",
 };
 
 /** Text params that a contract neither moderates nor is excused for, as `service.action param`. */
@@ -40,6 +53,15 @@ export function unmoderated(name: string, contract: ActionContract): string[] {
     .map(({ path }) => path)
     .filter((path) => !contract.moderate?.includes(path) && !(`${name} ${path}` in NOT_MODERATED))
     .map((path) => `${name} ${path}`);
+}
+
+const opened = new WeakMap<ServiceBroker, () => Promise<LiveWords>>();
+
+/** The word list in force, for actions of services that judge texts themselves. */
+export async function wordsInForce(broker: ServiceBroker): Promise<WordFilter> {
+  const open = opened.get(broker);
+  if (!open) throw new Error("This node has no word filter.");
+  return (await open()).current();
 }
 
 export function moderate(contracts: Runtime["contracts"]): Middleware {
@@ -56,6 +78,9 @@ export function moderate(contracts: Runtime["contracts"]): Middleware {
   };
   return asMiddleware({
     name: "Moderate",
+    created(broker: ServiceBroker) {
+      opened.set(broker, async () => live ?? (await open(broker)));
+    },
     async starting(broker: ServiceBroker) {
       if (needed) await open(broker);
     },
@@ -73,6 +98,7 @@ export function moderate(contracts: Runtime["contracts"]): Middleware {
       return async (ctx) => {
         const words = live ?? (await open(ctx.broker));
         apply(ctx, contract, await words.current(), fields);
+        if (contract.holds && !ctx.locals.held && (await isHeldAnyway(ctx))) ctx.locals.held = "everything";
         return next(ctx);
       };
     },
@@ -84,6 +110,13 @@ export function moderate(contracts: Runtime["contracts"]): Middleware {
       live?.stop();
     },
   });
+}
+
+/** `moderation.holdEverything` holds what people write who are no moderators. */
+async function isHeldAnyway(ctx: Ctx): Promise<boolean> {
+  if (!runtimeOf(ctx.broker).live.get("moderation.holdEverything")) return false;
+  const roles = await ctx.call("users.rolesOf", { id: userOf(ctx) });
+  return !roles.includes("moderator");
 }
 
 function sourceOf(broker: ServiceBroker): ConstructorParameters<typeof LiveWords>[0] {
@@ -120,7 +153,7 @@ function apply(ctx: Ctx, contract: ActionContract, filter: WordFilter, fields: T
     throw new AppError("FORBIDDEN_CONTENT", {
       errors: all.map((field) => ({ field, code: "FORBIDDEN_CONTENT" as const })),
     });
-  if (held.length > 0) ctx.locals.held = true;
+  if (held.length > 0) ctx.locals.held = "word";
   if (masked.length === 0) return;
   ctx.params = structuredClone(ctx.params);
   for (const { field, path, text } of masked)

@@ -13,7 +13,8 @@ const { namespace } = readSettings(env);
 const passwords = new Map(
   [...DOMAINS, OPERATOR].map((domain) => [
     domain,
-    env[`NATS_PASSWORD_${domain.toUpperCase()}`] ?? randomBytes(18).toString("base64url"),
+    env[`NATS_PASSWORD_${domain.toUpperCase().replaceAll("-", "_")}`] ??
+      randomBytes(18).toString("base64url"),
   ]),
 );
 const urls = [...passwords].map(

@@ -5,11 +5,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { ActionContract } from "../lib/declare.ts";
-import { isResourceRule, serviceOfKind } from "../lib/declare.ts";
+import { isResourceRule, routeOf, serviceOfKind } from "../lib/declare.ts";
 import type { Talk } from "../lib/nats-permissions.ts";
 import { SQL_DOMAINS, TELLING_DOMAINS } from "../lib/settings.ts";
 import { DOMAINS } from "../moleculer.config.ts";
 import { actionContracts } from "../services/contracts.ts";
+import { isAdministrative, isPublic } from "../services/gateway/paths.ts";
 
 const ROOT = path.join(import.meta.dirname, "..");
 const SERVICES = path.join(ROOT, "services");
@@ -17,6 +18,7 @@ const SERVICES = path.join(ROOT, "services");
 /** Events that are sent to nodes, and by whom: few enough to be written down; a test holds the code to it. */
 export const EVENTS: Record<string, { from: string[]; to: string[] }> = {
   "sessions.revoked": { from: ["users"], to: ["gateway"] },
+  "adminSessions.revoked": { from: ["admin"], to: ["admin-gateway"] },
   "notifications.told": { from: ["notifications"], to: ["gateway"] },
   // What administrators have set, told to everybody again and again.
   "settings.told": { from: ["admin"], to: DOMAINS },
@@ -37,7 +39,7 @@ export function talkOf(): Talk {
     for (const name of namesIn(domain)) add(name);
     for (const action of actionsOf(domain, owner))
       for (const each of [...askedBy(action), ...filteredBy(action)]) add(each);
-    if (domain === "gateway") for (const [name, { rest }] of actionContracts) if (rest) add(name);
+    for (const name of routedBy(domain)) add(name);
     for (const each of consumersOfWhatIsToldBy(domain, owner)) add(each);
     calls.set(domain, called);
   }
@@ -97,8 +99,17 @@ function filteredBy({ moderate }: ActionContract): string[] {
   return moderate ? ["moderation.wordsVersion", "moderation.wordsPart"] : [];
 }
 
+/** What a gateway calls: the actions that it has routes to. */
+function routedBy(domain: string): string[] {
+  const serves = { gateway: isPublic, "admin-gateway": isAdministrative }[domain];
+  return [...actionContracts].flatMap(([name, { rest }]) =>
+    serves && rest && serves(routeOf(rest).path) ? name : [],
+  );
+}
+
 /** What authorization asks before an action runs. */
 function askedBy({ access, rest }: ActionContract): string[] {
+  if (access === "administrator") return ["adminAuth.keys", "adminAuth.standing"];
   const keys = rest || access !== "service" ? ["auth.keys"] : [];
   if (access === "any" || access === "user" || access === "service" || access === "gateway") return keys;
   if (!isResourceRule(access)) return [...keys, "users.rolesOf"];

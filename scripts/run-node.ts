@@ -29,6 +29,7 @@ function tellWhere(broker: ServiceBroker): void {
     `Club Alliance is ready (${domains.length === DOMAINS.length ? "all domains" : domains.join(", ")}).`,
   ];
   if (ports.has("api")) lines.push(`  API        ${at("api")}`, `  Reference  ${at("api")}/docs`);
+  if (ports.has("admin-api")) lines.push(`  Admin      ${at("admin-api")}`);
   lines.push(`  Health     ${at("health")}/health/ready`, `  Data       ${settings.dataDir}`);
   process.stdout.write(`${lines.join("\n")}\n`);
 }

@@ -1,8 +1,13 @@
 /** Every contract, for gateways, tests and the types of calls. */
 import type { ActionContract, Contract } from "../lib/declare.ts";
+import { audit } from "./admin/audit.contract.ts";
+import { adminAuth } from "./admin/auth.contract.ts";
 import { activities, activityMessages } from "./activities/activities.contract.ts";
+import { imports } from "./admin/imports.contract.ts";
 import { settings } from "./admin/settings.contract.ts";
+import { system } from "./admin/system.contract.ts";
 import { calendar } from "./activities/calendar.contract.ts";
+import { activityHistory } from "./activities/history.contract.ts";
 import { participations } from "./activities/participations.contract.ts";
 import { reminders } from "./activities/reminders.contract.ts";
 import {
@@ -11,12 +16,20 @@ import {
   reviewMessages,
   reviews,
 } from "./applications/applications.contract.ts";
+import { announcementMessages, announcements } from "./admin/announcements.contract.ts";
+import { clubAudience } from "./clubs/audience.contract.ts";
+import { applicationHistory } from "./applications/history.contract.ts";
+import { statistics } from "./admin/statistics.contract.ts";
 import { clubs } from "./clubs/clubs.contract.ts";
+import { clubImports } from "./clubs/imports.contract.ts";
+import { clubHistory } from "./clubs/history.contract.ts";
 import { favorites, members } from "./clubs/members.contract.ts";
 import { clubMessages } from "./clubs/messages.contract.ts";
 import { files } from "./files/files.contract.ts";
+import { bulletin } from "./notifications/bulletin.contract.ts";
 import { mail, notifications } from "./notifications/notifications.contract.ts";
 import { commentMessages, comments } from "./posts/comments.contract.ts";
+import { postHistory } from "./posts/history.contract.ts";
 import { moderation, moderationMessages } from "./posts/moderation.contract.ts";
 import { postMessages, posts } from "./posts/posts.contract.ts";
 import { node } from "./node.contract.ts";
@@ -29,7 +42,11 @@ import {
   usersQueue,
 } from "./queues.contract.ts";
 import { search } from "./search/search.contract.ts";
+import { userAudience } from "./users/audience.contract.ts";
 import { auth, sessions } from "./users/auth.contract.ts";
+import { userImports } from "./users/imports.contract.ts";
+import { credentials } from "./users/credentials.contract.ts";
+import { userHistory } from "./users/history.contract.ts";
 import { userMessages, users } from "./users/users.contract.ts";
 
 const byName = {
@@ -43,6 +60,10 @@ const byName = {
   reviews,
   notifications,
   mail,
+  announcements,
+  bulletin,
+  userAudience,
+  clubAudience,
   search,
   usersQueue,
   clubsQueue,
@@ -58,7 +79,20 @@ const byName = {
   postsQueue,
   files,
   settings,
+  system,
+  adminAuth,
+  credentials,
   adminQueue,
+  audit,
+  imports,
+  userImports,
+  clubImports,
+  statistics,
+  userHistory,
+  clubHistory,
+  applicationHistory,
+  activityHistory,
+  postHistory,
   node,
 };
 
@@ -74,6 +108,10 @@ declare module "../lib/declare.ts" {
     reviews: typeof reviews;
     notifications: typeof notifications;
     mail: typeof mail;
+    announcements: typeof announcements;
+    bulletin: typeof bulletin;
+    userAudience: typeof userAudience;
+    clubAudience: typeof clubAudience;
     search: typeof search;
     usersQueue: typeof usersQueue;
     clubsQueue: typeof clubsQueue;
@@ -89,7 +127,20 @@ declare module "../lib/declare.ts" {
     postsQueue: typeof postsQueue;
     files: typeof files;
     settings: typeof settings;
+    system: typeof system;
+    adminAuth: typeof adminAuth;
+    credentials: typeof credentials;
     adminQueue: typeof adminQueue;
+    audit: typeof audit;
+    imports: typeof imports;
+    userImports: typeof userImports;
+    clubImports: typeof clubImports;
+    statistics: typeof statistics;
+    userHistory: typeof userHistory;
+    clubHistory: typeof clubHistory;
+    applicationHistory: typeof applicationHistory;
+    activityHistory: typeof activityHistory;
+    postHistory: typeof postHistory;
     node: typeof node;
   }
 }
@@ -113,4 +164,5 @@ export const messages = {
   ...postMessages,
   ...commentMessages,
   ...moderationMessages,
+  ...announcementMessages,
 };

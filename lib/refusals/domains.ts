@@ -62,6 +62,32 @@ export const DOMAINS = {
     ["E-mail domain not accepted", "Use an address of one of these domains: {domains}."],
     ["邮箱域名不被接受", "请使用以下域名的邮箱：{domains}。"],
   ),
+  // Administrators
+  TOTP_REQUIRED: entry(
+    401,
+    ["A code is needed", "Send the six digits of the authenticator app, or a recovery code, as `code`."],
+    ["需要验证码", "请在 code 中填写验证器应用的六位数字或恢复码。"],
+  ),
+  TOTP_INVALID: entry(
+    401,
+    ["Wrong code", "The code is wrong, too old or was used. Wait for the next one and try again."],
+    ["验证码错误", "验证码不正确、已过期或已使用，请等待下一个验证码后重试。"],
+  ),
+  TOTP_CODE_WRONG: entry(
+    422,
+    ["Wrong code", "The code is wrong, too old or was used. Wait for the next one and try again."],
+    ["验证码错误", "验证码不正确、已过期或已使用，请等待下一个验证码后重试。"],
+  ),
+  TOTP_ALREADY_SET: entry(
+    409,
+    ["The second factor is in force", "Remove it first (DELETE /admin/auth/totp), then set up another."],
+    ["两步验证已启用", "请先移除（DELETE /admin/auth/totp），再设置新的。"],
+  ),
+  TOTP_NOT_SET: entry(
+    409,
+    ["No second factor", "There is nothing to confirm or remove: set it up first (POST /admin/auth/totp)."],
+    ["尚未设置两步验证", "没有可确认或移除的两步验证，请先调用 POST /admin/auth/totp。"],
+  ),
   // Clubs
   CLUB_NAME_TAKEN: entry(
     409,
@@ -252,6 +278,20 @@ export const DOMAINS = {
     409,
     ["Check-in is not open", "Check-in is open from 60 minutes before the start until the end."],
     ["签到未开放", "签到时间为开始前 60 分钟至活动结束。"],
+  ),
+  // Announcements
+  ALREADY_STARTED: entry(
+    409,
+    [
+      "The announcement has started",
+      "Whom it is for, and its start, are settled when it starts. Withdraw it and announce it anew.",
+    ],
+    ["公告已开始", "公告开始后不能再修改受众和开始时间，请撤回后重新发布。"],
+  ),
+  ALREADY_WITHDRAWN: entry(
+    409,
+    ["The announcement is withdrawn", "Announce it anew, with what is to be changed."],
+    ["公告已撤回", "请按需要的内容重新发布。"],
   ),
   // The system
   LAST_NODE: entry(

@@ -6,13 +6,12 @@ import { Gateway } from "./gateway.ts";
 import type { GatewayRequest, GatewayResponse } from "./exchange.ts";
 import { THRESHOLDS } from "./overload.ts";
 import type { Thresholds } from "./overload.ts";
-import { STREAMING } from "./streams.ts";
+import { isPublic } from "./paths.ts";
+import { streamPage } from "./stream.ts";
+import { Streams, STREAMING } from "./streams.ts";
 import type { Streaming } from "./streams.ts";
 import { webGateway } from "./web.ts";
 import type { WebService } from "./web.ts";
-
-/** Whether a path is one of the public gateway's. */
-export const isPublic = (path: string): boolean => !path.startsWith("/admin/");
 
 interface ApiSettings extends ServiceSettingSchema {
   thresholds: Thresholds;
@@ -29,20 +28,23 @@ const service: ServiceSchema<ApiSettings> & ThisType<WebService & { settings: Ap
       this.gateway.revocations.add(ctx.params.sids);
     },
     "notifications.told"(ctx: { params: { users?: unknown } }) {
-      this.gateway.streams.told(ctx.params.users);
+      this.gateway.streams?.told(ctx.params.users);
     },
   },
 
   async started() {
     const runtime = runtimeOf(this.broker);
+    const streams = new Streams(this.broker, this.logger, this.settings.streaming);
     this.gateway = new Gateway(this.broker, runtime, this.logger, {
       name: "api",
       serves: isPublic,
       port: runtime.settings.port,
       portVariable: "PORT",
+      verifier: runtime.verifier,
+      revocations: "sessions.revokedSince",
       thresholds: this.settings.thresholds,
-      streaming: this.settings.streaming,
-      pages: blobPages(runtime.settings),
+      streams,
+      pages: [streamPage(streams), ...blobPages(runtime.settings)],
     });
     await this.gateway.start((req: GatewayRequest, res: GatewayResponse) => {
       this.httpHandler(req, res);

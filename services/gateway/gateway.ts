@@ -1,7 +1,9 @@
 /** A gateway's parts, from the runtime of its node. */
 import type { Server } from "node:http";
 import type { Logger, ServiceBroker } from "moleculer";
+import type { AppError } from "../../lib/errors.ts";
 import type { Verifier } from "../../lib/keys.ts";
+import type { LiveSettings } from "../../lib/live-settings.ts";
 import { listen } from "../../middlewares/health.ts";
 import type { Runtime } from "../../mixins/runtime.ts";
 import { Addresses } from "./address.ts";
@@ -19,9 +21,7 @@ import type { Revoked } from "./revocations.ts";
 import { Routes } from "./routes.ts";
 import type { Page } from "./routes.ts";
 import { makeServer } from "./server.ts";
-import { streamPage } from "./stream.ts";
-import { Streams, STREAMING } from "./streams.ts";
-import type { Streaming } from "./streams.ts";
+import type { Streams } from "./streams.ts";
 import { Turns } from "./turns.ts";
 
 /** How long the first readiness waits for the services that are routed to. */
@@ -36,16 +36,24 @@ export interface GatewayOptions {
   port: number;
   /** The setting that names the port. */
   portVariable: string;
+  /** Of the tokens that it takes. */
+  verifier: Verifier;
+  /** The action that names sessions which have ended. */
+  revocations: string;
   thresholds?: Thresholds;
-  streaming?: Streaming;
   /** Beside those that every gateway has. */
   pages?: Page[];
+  /** Where it has a page for them. */
+  streams?: Streams;
+  /** Whom it turns away, whatever they ask for. */
+  bars?: (exchange: Exchange) => AppError | null;
 }
 
 export class Gateway {
   readonly log: Logger;
   readonly routes: Routes;
   readonly verifier: Verifier;
+  readonly live: LiveSettings;
   readonly addresses: Addresses;
   readonly overload: Overload;
   readonly limits: Limits;
@@ -53,7 +61,7 @@ export class Gateway {
   readonly origins: ReadonlySet<string>;
   readonly vary: string;
   readonly turns = new Turns();
-  readonly streams: Streams;
+  readonly streams: Streams | null;
   draining = false;
   readonly #runtime: Runtime;
   readonly #broker: ServiceBroker;
@@ -69,10 +77,11 @@ export class Gateway {
     this.#runtime = runtime;
     this.#options = options;
     this.log = log;
-    const pages = [...docsPages(contracts, options.serves), ...(options.pages ?? []), streamPage];
+    const pages = [...docsPages(contracts, options.serves), ...(options.pages ?? [])];
     this.routes = new Routes(contracts, options.serves, pages);
-    this.streams = new Streams(broker, log, options.streaming ?? STREAMING);
-    this.verifier = runtime.verifier;
+    this.streams = options.streams ?? null;
+    this.verifier = options.verifier;
+    this.live = runtime.live;
     this.addresses = new Addresses(settings.trustedProxies, settings.campusNetworks);
     this.overload = new Overload(options.thresholds);
     ({ limits: this.limits, close: this.#closeLimits } = openLimits(runtime, log));
@@ -81,7 +90,7 @@ export class Gateway {
     this.#recorder = new Recorder(runtime.metrics, LOGGED.has(settings.logLevel) ? log : null);
     this.revocations = new Revocations({
       pull: (since) => this.#pull(since),
-      revoked: (sid) => this.streams.endSession(sid),
+      revoked: (sid) => this.streams?.endSession(sid),
       ready: () => readiness.clear(`${options.name}: sessions`),
       warn: (text) => log.warn(text),
     });
@@ -92,6 +101,11 @@ export class Gateway {
     this.overload.inFlight += 1;
     res.once("close", ended);
     return new Exchange(this, req, res);
+  }
+
+  /** Why nothing is answered to whoever asks from there; null: it is. */
+  bars(exchange: Exchange): AppError | null {
+    return this.#options.bars?.(exchange) ?? null;
   }
 
   end(exchange: Exchange): void {
@@ -122,21 +136,21 @@ export class Gateway {
     this.#server = server;
     drains.push(() => {
       this.draining = true;
-      this.streams.drain();
+      this.streams?.drain();
       // In a cluster a balancer stands before it, which may connect at any moment until its next probe.
       return drain(server, settings.natsUrl !== null);
     });
     ports.set(name, await listen(server, port, settings.host, portVariable));
     this.overload.start();
     this.revocations.start();
-    this.streams.start();
+    this.streams?.start();
     this.#wait(Date.now() + WAIT_MS);
   }
 
   stop(): void {
     clearTimeout(this.#waiting);
     this.revocations.stop();
-    this.streams.stop();
+    this.streams?.stop();
     this.overload.stop();
     this.#closeLimits();
     this.#server?.closeAllConnections();
@@ -161,8 +175,9 @@ export class Gateway {
 
   async #pull(since: number): Promise<Revoked | null> {
     // Asked beforehand, since the broker warns at each call of what is not there.
-    if (!this.#broker.registry.actions.isAvailable("sessions.revokedSince")) return null;
-    return this.#broker.call<Revoked, { since: number }>("sessions.revokedSince", { since });
+    const { revocations } = this.#options;
+    if (!this.#broker.registry.actions.isAvailable(revocations)) return null;
+    return this.#broker.call<Revoked, { since: number }>(revocations, { since });
   }
 }
 

@@ -4,11 +4,12 @@ import type { FieldError } from "../../lib/errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { gather } from "./params.ts";
 import type { Operation, Page } from "./routes.ts";
+import type { Streams } from "./streams.ts";
 
 /** Longer than any notification's id. */
 const ID_LENGTH = 200;
 
-export const streamPage: Page = {
+export const streamPage = (streams: Streams): Page => ({
   action: "notifications.stream",
   async answer(exchange) {
     const { gateway, req, res, operation, user, session } = exchange;
@@ -18,9 +19,9 @@ export const streamPage: Page = {
     if (req.method === "HEAD") return begin(exchange, () => res.end());
     // A client that came just as this gateway ends is sent to another one, and not refused, which would end its tries.
     if (gateway.draining) return begin(exchange, () => res.end("retry: 1000\n\n"));
-    const stream = gateway.streams.admit(user, session, res);
+    const stream = streams.admit(user, session, res);
     try {
-      await gateway.streams.place(stream, last);
+      await streams.place(stream, last);
     } catch (error) {
       stream.over = true;
       throw error;
@@ -28,9 +29,9 @@ export const streamPage: Page = {
     if (exchange.over) return;
     if (gateway.revocations.has(session)) stream.over = true;
     gateway.streaming(exchange);
-    begin(exchange, () => gateway.streams.begin(stream));
+    begin(exchange, () => streams.begin(stream));
   },
-};
+});
 
 /** What the browser sends by itself; the parameter is for a first connection, which cannot set the header. */
 function lastEventId({ req, query }: Exchange, { form }: Operation): string | null {

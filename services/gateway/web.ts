@@ -32,6 +32,8 @@ const NO_QUERY = {};
 const methods = {
   httpHandler(this: WebService, req: GatewayRequest, res: GatewayResponse): Promise<void> | void {
     const exchange = this.gateway.begin(req, res);
+    const bar = this.gateway.bars(exchange);
+    if (bar) return refuse(exchange, bar);
     if (req.method === "OPTIONS") return answerOptions(exchange);
     const { turns, routes } = this.gateway;
     const rushed = turns.areTaken() ? routes.rushed(req.method as string, exchange.path) : null;

@@ -5,8 +5,11 @@ import { implement, userOf } from "../../lib/implement.ts";
 import type { Mixin } from "../../lib/implement.ts";
 import { Signer } from "../../lib/keys.ts";
 import { DUMMY_HASH, hashPassword, verifyPassword } from "../../lib/passwords.ts";
+import { loadSigningKeys } from "../../lib/signing-keys.ts";
+import { recordAs } from "../../mixins/acting.ts";
 import { database } from "../../mixins/database.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
+import { refuseSwitchedOff } from "../../mixins/switches.ts";
 import { composeMail, findToken, issueToken, spendToken, tellMailDue, voidResets } from "./account-mails.ts";
 import { createAccount, load, loadByLogin, lock, presentOwn, refuseTaken } from "./accounts.ts";
 import type { UserRow } from "./accounts.ts";
@@ -19,7 +22,6 @@ import { givenRoles } from "./roles.ts";
 import { mailKeysOf } from "./secrets.ts";
 import { endSessions, openSession, rotate } from "./session-store.ts";
 import { refuseDomain, refusePassword, signIn } from "./sign-in.ts";
-import { loadSigningKeys } from "./signing-keys.ts";
 
 /** Seconds that an access token is good for. */
 const ACCESS_LIFE = 600;
@@ -60,6 +62,7 @@ export default implement(auth, {
   },
   actions: {
     async register(ctx) {
+      refuseSwitchedOff(this.broker, "registration.open");
       const { username, email, password, displayName, locale, acceptedTerms } = ctx.params;
       refusePassword("password", password);
       this.checkEmail(email);
@@ -77,7 +80,10 @@ export default implement(auth, {
       const { user, result } = await createAccount(
         this.db,
         account,
-        (tx, { id, created_at: now }) => openSession(tx, id, ctx.headers.client, now),
+        async (tx, { id, created_at: now }) => {
+          await recordAs(tx, ctx, "users", id);
+          return openSession(tx, id, ctx.headers.client, now);
+        },
         ctx.requestID,
       );
       this.relay.nudge();
@@ -85,7 +91,10 @@ export default implement(auth, {
     },
 
     async login(ctx) {
-      const { user, session } = await signIn(this.db, ctx.params, ctx.headers.client);
+      const { user, session } = await signIn(this.db, ctx.params, ctx.headers.client, (tx, id) =>
+        recordAs(tx, ctx, "users", id),
+      );
+      this.relay.nudge();
       return this.tokens(user, session);
     },
 
@@ -160,7 +169,9 @@ export default implement(auth, {
         await voidResets(tx, id, now);
         await forgetFailures(tx, id);
         announce(this.broker, tx, await endSessions(tx, id));
+        await recordAs(tx, ctx, "users", id);
       });
+      this.relay.nudge();
     },
 
     async changeEmail(ctx) {
@@ -175,7 +186,7 @@ export default implement(auth, {
     },
 
     async confirmEmail(ctx) {
-      await confirmEmail(this.db, ctx.params.token);
+      await confirmEmail(this.db, ctx.params.token, (tx, id) => recordAs(tx, ctx, "users", id));
       this.relay.nudge();
     },
 
@@ -189,7 +200,7 @@ export default implement(auth, {
     },
   },
   created() {
-    const keys = loadSigningKeys(runtimeOf(this.broker).settings);
+    const keys = loadSigningKeys(runtimeOf(this.broker).settings, "public");
     this.signer = new Signer(keys, "public");
     this.mailKeys = mailKeysOf(keys);
   },

@@ -6,6 +6,7 @@
  * its MAC under that key: so what was never issued is told from what was spent, without keeping all that was spent.
  */
 import { randomBytes } from "node:crypto";
+import { databaseNow } from "../../lib/database-time.ts";
 import type { Database, Statements, Tx } from "../../lib/database.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
@@ -212,15 +213,6 @@ export async function endSessions(
   const at = await databaseNow(tx);
   for (const sid of sids) await tx.insertNew("session_revocations", { sid, revoked_at: at });
   return sids;
-}
-
-/** The database's own time (milliseconds), so that clocks of nodes need not agree. */
-export function databaseNow(db: Statements): Promise<number> {
-  return db.number(
-    db.sequelize.getDialect() === "mysql"
-      ? "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS n"
-      : "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS n",
-  );
 }
 
 /** A revocation is committed a moment after its time; who has asked in between asks again for so long (milliseconds). */

@@ -1,5 +1,5 @@
 /** Signing in by password, and the rules for choosing one. */
-import type { Database } from "../../lib/database.ts";
+import type { Database, Tx } from "../../lib/database.ts";
 import { AppError, invalid } from "../../lib/errors.ts";
 import {
   DUMMY_HASH,
@@ -15,6 +15,7 @@ import type { UserRow } from "./accounts.ts";
 import { normalize } from "./identities.ts";
 import { accountOf, countAttempt, forgetFailures, tellOnce, uncount } from "./login-failures.ts";
 import type { Attempt } from "./login-failures.ts";
+import { givenRoles } from "./roles.ts";
 import { openSession } from "./session-store.ts";
 import type { Client, OpenSession } from "./session-store.ts";
 
@@ -39,14 +40,48 @@ export function refuseDomain(email: string, domains: readonly string[]): void {
 /**
  * Checks login and password and opens a session. What is done, and how long it takes, is the same for an account that
  * is not there.
+ * @param also runs in the transaction that opens the session
  * @throws INVALID_CREDENTIALS, ACCOUNT_LOCKED; ACCOUNT_SUSPENDED to the right password alone; BusyError
  */
 export async function signIn(
   db: Database,
   { login, password }: { login: string; password: string },
   client: Client | undefined,
+  also: (tx: Tx, user: string) => Promise<void>,
 ): Promise<{ user: UserRow; session: OpenSession }> {
+  const { user, checked, hash } = await prove(db, { login, password });
+  return open(db, user.id, checked, hash, async (tx, fresh, now) => {
+    const session = await openSession(tx, fresh.id, client, now);
+    await also(tx, fresh.id);
+    return { user: fresh, session };
+  });
+}
+
+/**
+ * Checks login and password of an administrator. Somebody else, and a password that is good for one sign-in, by which
+ * another is to be set first, count as a wrong password.
+ * @throws as `signIn`
+ */
+export async function proveAdmin(
+  db: Database,
+  credentials: { login: string; password: string },
+): Promise<UserRow> {
+  const isAdmin = async (user: UserRow | null): Promise<boolean> => {
+    const roles = await givenRoles(db.primary, user?.id ?? "");
+    return roles.includes("admin") && user?.password_once === 0;
+  };
+  const { user, checked, hash } = await prove(db, credentials, isAdmin);
+  return open(db, user.id, checked, hash, async (_tx, fresh) => ({ ...fresh, password_hash: hash }));
+}
+
+/** Whose they are; `may` is asked about everybody, so that it takes the same time. */
+async function prove(
+  db: Database,
+  { login, password }: { login: string; password: string },
+  may: (user: UserRow | null) => Promise<boolean> = async () => true,
+): Promise<{ user: UserRow; checked: string; hash: string }> {
   const user = await loadByLogin(db.primary, login);
+  const permitted = await may(user);
   const attempt = await countAttempt(db, accountOf(user?.id ?? null, login), Date.now());
   let right: boolean;
   try {
@@ -56,12 +91,13 @@ export async function signIn(
     await uncount(db, attempt);
     throw error;
   }
-  if (!user?.password_hash || !right || user.password_once === 2) return fail(db, user, attempt);
+  const checked = user?.password_hash;
+  if (!checked || !right || !permitted || user.password_once === 2) return fail(db, user, attempt);
   if (user.status === "suspended") {
     await uncount(db, attempt);
     throw new AppError("ACCOUNT_SUSPENDED");
   }
-  return open(db, user, user.password_hash, await newHash(password, user.password_hash), client);
+  return { user, checked, hash: await newHash(password, checked) };
 }
 
 async function fail(db: Database, user: UserRow | null, { account, at, last }: Attempt): Promise<never> {
@@ -78,25 +114,25 @@ async function newHash(password: string, stored: string): Promise<string> {
 }
 
 /** Only while the password that was checked is still the user's. */
-async function open(
+async function open<R>(
   db: Database,
-  user: UserRow,
+  id: string,
   checked: string,
   hash: string,
-  client: Client | undefined,
-): Promise<{ user: UserRow; session: OpenSession }> {
+  work: (tx: Tx, user: UserRow, now: number) => Promise<R>,
+): Promise<R> {
   return db.transaction(async (tx) => {
     const now = Date.now();
-    const fresh = await lock(tx, user.id);
+    const fresh = await lock(tx, id);
     const same = fresh?.password_hash === checked && fresh.password_once !== 2;
     if (!fresh || !same) throw new AppError("INVALID_CREDENTIALS");
     if (fresh.status !== "active") throw new AppError("ACCOUNT_SUSPENDED");
     const once = fresh.password_once === 1 ? 2 : 0;
     await tx.run(
       "UPDATE users SET signed_in_at = :now, password_once = :once, password_hash = :hash WHERE id = :id",
-      { id: user.id, now, once, hash },
+      { id, now, once, hash },
     );
-    await forgetFailures(tx, user.id);
-    return { user: fresh, session: await openSession(tx, user.id, client, now) };
+    await forgetFailures(tx, id);
+    return work(tx, fresh, now);
   });
 }

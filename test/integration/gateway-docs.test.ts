@@ -1,7 +1,7 @@
 /** The OpenAPI document and its reference. */
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { actionContracts } from "../../services/contracts.ts";
-import { isPublic } from "../../services/gateway/api.service.ts";
+import { isPublic } from "../../services/gateway/paths.ts";
 import { openapiOf } from "../../services/gateway/openapi.ts";
 import { startGateway } from "../support/gateway.ts";
 import type { TestGateway } from "../support/gateway.ts";

@@ -286,7 +286,7 @@ test("who never reads is cut off, and the others get everything", async () => {
     const opened = await stream();
     expect(gateway.overload.inFlight).toBe(0);
     opened.close();
-    await eventually(async () => gateway.streams.size === 0 || undefined);
+    await eventually(async () => gateway.streams?.size === 0 || undefined);
     expect(gateway.overload.inFlight).toBe(0);
   });
 });

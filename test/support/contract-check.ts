@@ -3,7 +3,7 @@ import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import type { ActionContract } from "../../lib/declare.ts";
 import type { Runtime } from "../../mixins/runtime.ts";
-import { isPublic } from "../../services/gateway/api.service.ts";
+import { isPublic } from "../../services/gateway/paths.ts";
 import { refusalsOf } from "../../services/gateway/refusals.ts";
 import { Routes } from "../../services/gateway/routes.ts";
 import type { Answer } from "./http.ts";
@@ -11,8 +11,9 @@ import type { Answer } from "./http.ts";
 /** Throws an Error that says how an answer departs from its contract. */
 export type ContractCheck = (method: string, path: string, answer: Answer) => void;
 
-export function contractCheck(contracts: Runtime["contracts"]): ContractCheck {
-  const routes = new Routes(contracts, isPublic, []);
+/** @param serves of which paths the gateway is */
+export function contractCheck(contracts: Runtime["contracts"], serves = isPublic): ContractCheck {
+  const routes = new Routes(contracts, serves, []);
   const schemas = new Map<ActionContract, ReturnType<typeof Compile>>();
 
   const schemaOf = (contract: ActionContract) => {

@@ -94,6 +94,9 @@ export async function startPlace(
     for (const service of services) broker.createService(service);
     if (!here.includes("admin")) hearWhatEverybodyTells(broker, services);
     await broker.start();
+    // In a cluster administrators wait on the public gateway until somebody has told what is set: nothing.
+    const { live } = runtimeOf(broker);
+    if (!here.includes("admin")) live.take({ revision: 0, values: {}, totp: [] });
     if (apart) {
       const folders = { DATA_DIR: path.join(dataDir, "gateway"), FILES_DIR: settings.filesDir };
       gateway = await startGateway({ ...keyless, ...folders });

@@ -1,4 +1,4 @@
-/** The private keys that sign access tokens: of JWT_KEYS, or made at the first start and kept in DATA_DIR. */
+/** The private keys that sign access tokens: of the environment, or made at the first start and kept in DATA_DIR. */
 import {
   closeSync,
   fsyncSync,
@@ -10,17 +10,28 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { newId } from "../../lib/ids.ts";
-import { generateKeySet, parseKeySet } from "../../lib/keys.ts";
-import type { SigningKeys } from "../../lib/keys.ts";
-import { SettingsError } from "../../lib/settings.ts";
-import type { Settings } from "../../lib/settings.ts";
+import { newId } from "./ids.ts";
+import { generateKeySet, parseKeySet } from "./keys.ts";
+import type { SigningKeys } from "./keys.ts";
+import { SettingsError } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 
-/** The keys by the settings. Throws a SettingsError that repeats nothing of them. */
-export function loadSigningKeys(settings: Settings): SigningKeys {
+/** Whose tokens: the variable that may hold the keys, and the file that does otherwise. */
+const SETS = {
+  public: { variable: "JWT_KEYS", setting: "jwtKeys", file: "jwt-keys.json" },
+  admin: { variable: "ADMIN_JWT_KEYS", setting: "adminJwtKeys", file: "admin-jwt-keys.json" },
+} as const;
+
+/**
+ * The keys of an audience, by the settings: `public` on nodes of users, `admin` on nodes of the admin domain. Throws a
+ * SettingsError that repeats nothing of them.
+ */
+export function loadSigningKeys(settings: Settings, audience: keyof typeof SETS): SigningKeys {
+  const { variable, setting, file: name } = SETS[audience];
+  const given = settings[setting];
   try {
-    if (settings.jwtKeys) return parseKeySet(settings.jwtKeys, "JWT_KEYS");
-    const file = path.join(settings.dataDir, "jwt-keys.json");
+    if (given) return parseKeySet(given, variable);
+    const file = path.join(settings.dataDir, name);
     return parseKeySet(readOrMake(file), file);
   } catch (error) {
     throw new SettingsError((error as Error).message);
