@@ -32,8 +32,11 @@ const MAIN_PART: ReadonlyMap<string, string> = new Map([
 ]);
 
 const MIB = 1_048_576;
-/** Bytes. */
-export const LIMITS = { picture: 5 * MIB, document: 20 * MIB } as const;
+/** MiB. */
+export interface SizeLimits {
+  picture: number;
+  document: number;
+}
 
 export type Purpose = "avatar" | "logo" | "post" | "activity";
 
@@ -52,11 +55,11 @@ export function isShown(contentType: string): boolean {
   return isPicture(contentType) || contentType === "application/pdf";
 }
 
-/** Bytes that a file of this type may have. @throws TypeError for a type that nobody may upload */
-export function limitOf(contentType: string): number {
+/** Bytes that a file of this type may have under these limits. @throws TypeError for a type that nobody may upload */
+export function limitOf(contentType: string, limits: SizeLimits): number {
   const type = TYPES.get(contentType);
   if (!type) throw new TypeError(`${contentType} is no type that may be uploaded.`);
-  return LIMITS[type.kind];
+  return limits[type.kind] * MIB;
 }
 
 const MAX_NAME = 255;

@@ -47,8 +47,10 @@ export interface Locals {
   grant: Record<string, unknown>;
   /** What the handler says of its change for the audit log. */
   audited?: import("./audit.ts").Audited;
-  /** Of an action that `holds`: its text has a word that a moderator is to look at. */
-  held?: boolean;
+  /** The change is in the audit log, or will be by a message that was kept with it. */
+  recorded?: true;
+  /** Of an action that `holds`: why a moderator is to look at it first. */
+  held?: "word" | "everything";
   /** Where the request carries an Idempotency-Key: the id for what will be created, and the claim to close. */
   idempotency?: {
     id: string;

@@ -29,9 +29,9 @@ export interface ZoneSetting extends Common<string> {
   type: "timezone";
 }
 /** A list: of `options`, or of networks (CIDR) without them. */
-export interface ListSetting extends Common<readonly string[]> {
+export interface ListSetting<O extends string = string> extends Common<readonly O[]> {
   type: "list";
-  options?: readonly string[];
+  options?: readonly O[];
   min: number;
   max: number;
 }
@@ -69,7 +69,7 @@ export const SETTINGS = {
       en: "Review stages of new clubs that name none.",
       "zh-CN": "新社团未指定时的审核阶段。",
     },
-  } as ListSetting,
+  } as ListSetting<"officer" | "president">,
   "limits.anonymousPerMinute": integer(
     ({ rateLimits }) => rateLimits.anonymous,
     [0, 1_000_000],

@@ -25,6 +25,7 @@ export function checkSetting(setting: Setting, value: unknown): Checked {
     case "timezone":
       return typeof value === "string" && isTimeZone(value) ? { value } : refused("UNKNOWN_TIME_ZONE");
     case "list":
+    default:
       return list(setting, value);
   }
 }

@@ -10,6 +10,7 @@ import { documents } from "../../mixins/documents.ts";
 import { people } from "../../mixins/people.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
+import { refuseSwitchedOff } from "../../mixins/switches.ts";
 import type { Where } from "./attendance.ts";
 import { attendanceCsv, exportPage, pageOfPeople, positionsOf, presentOwn } from "./attendance.ts";
 import { codeFor, readCode } from "./check-in-codes.ts";
@@ -108,6 +109,7 @@ export default implement(participations, {
   },
   actions: {
     async join(ctx) {
+      refuseSwitchedOff(this.broker, "activities.signUpOpen");
       const { desk } = await this.deskFor(ctx);
       const { changed, status, position } = await desk.ask({
         kind: "join",

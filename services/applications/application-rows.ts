@@ -6,7 +6,9 @@ import { isOpen } from "./state.ts";
 import type { Stage, State, Status, Step } from "./state.ts";
 
 /** How long an application waits for its decision, and for how long a closed one keeps its texts (milliseconds). */
-export const EXPIRY = 14 * 24 * 3_600_000;
+export const DAY = 24 * 3_600_000;
+/** Of those that were filed before it could be set. */
+const EXPIRY = 14 * DAY;
 export const TEXTS_KEPT = 365 * 24 * 3_600_000;
 
 export interface ApplicationRow {
@@ -107,11 +109,15 @@ export function cursorOf({ row }: Whole): string {
   return writeCursor("applications", [row.created_at, row.id]);
 }
 
-/** Puts a new application into the database; false when the person has an open one to the club. */
+/**
+ * Puts a new application into the database; false when the person has an open one to the club.
+ * @param expiryDays how long its review may take
+ */
 export async function insert(
   tx: Tx,
   { id, clubId, applicantId, message, answers }: NewApplication,
   { state, entries }: Step,
+  expiryDays: number,
 ): Promise<boolean> {
   const now = Date.now();
   const row: ApplicationRow = {
@@ -127,7 +133,7 @@ export async function insert(
     version: 0,
     created_at: now,
     updated_at: now,
-    expires_at: null,
+    expires_at: now + expiryDays * DAY,
     closed_at: null,
     cleared: 0,
   };
@@ -183,13 +189,18 @@ async function save(tx: Tx, row: ApplicationRow, { state, entries }: Step): Prom
       deciders: JSON.stringify(state.deciders),
       key: open || state.status === "approved" ? row.open_key : null,
       now,
-      expires: begins ? now + EXPIRY : row.expires_at,
+      expires: begins ? now + timeOf(row) : row.expires_at,
       closed: open ? null : now,
     },
   );
   if (changed === 0) return false;
   await record(tx, row, entries, now);
   return true;
+}
+
+/** Milliseconds that its review may take, as it was when it was filed. */
+function timeOf({ created_at: filed, expires_at: expires }: ApplicationRow): number {
+  return expires === null ? EXPIRY : expires - filed;
 }
 
 /** Adds entries to the timeline, a version each, and tells of them. */

@@ -1,12 +1,11 @@
 /** What happens to applications without a request: clubs change, people go, time passes. */
 import type { Database, Tx } from "../../lib/database.ts";
 import type { ClubRecord } from "../clubs/clubs.contract.ts";
-import { advance, clearTexts, EXPIRY, openKey, TEXTS_KEPT } from "./application-rows.ts";
+import { advance, clearTexts, DAY, openKey, TEXTS_KEPT } from "./application-rows.ts";
 import { begin, chain, close, decide, isOpen } from "./state.ts";
 import type { Decision, State, Step } from "./state.ts";
 
 const BATCH = 100;
-const DAY = 24 * 3_600_000;
 
 /** Looks clubs up by id, uncached. */
 type Clubs = (ids: string[]) => Promise<Map<string, ClubRecord>>;
@@ -35,12 +34,15 @@ export async function expireAllOf(db: Database, clubId: string): Promise<void> {
   );
 }
 
-/** A club is active again since `at`: what waited for its review begins, and what was under review has its full time. */
-export async function resume(db: Database, club: ClubRecord, at: number): Promise<void> {
+/**
+ * A club is active again since `at`: what waited for its review begins, and what was under review has its full time,
+ * so many days.
+ */
+export async function resume(db: Database, club: ClubRecord, at: number, days: number): Promise<void> {
   await db.primary.run(
     `UPDATE applications SET expires_at = :expires
      WHERE club_id = :clubId AND status = 'under_review' AND expires_at < :expires`,
-    { expires: at + EXPIRY, clubId: club.id },
+    { expires: at + days * DAY, clubId: club.id },
   );
   await inBatches(db, "club_id = :clubId AND status = 'submitted'", { clubId: club.id }, (tx, id) =>
     advance(tx, id, (_row, state) => startOf(state, club)),

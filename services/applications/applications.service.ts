@@ -1,5 +1,6 @@
 /** Applications to clubs: submitting, deciding, withdrawing. How one moves: state.ts. */
 import type { Answer, AnswerOf } from "../../lib/declare.ts";
+import { audited } from "../../lib/audit.ts";
 import { AppError, isAppError } from "../../lib/errors.ts";
 import { expectVersion, idFor, implement, userOf } from "../../lib/implement.ts";
 import type { Ctx } from "../../lib/implement.ts";
@@ -7,6 +8,7 @@ import { pageOf } from "../../lib/cursor.ts";
 import type { Tx } from "../../lib/database.ts";
 import { database } from "../../mixins/database.ts";
 import { names } from "../../mixins/people.ts";
+import { runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
 import type { ClubRecord } from "../clubs/clubs.contract.ts";
 import { checkAnswers } from "./answers.ts";
@@ -71,6 +73,7 @@ export default implement(applications, {
             const [whole] = await withEvents(tx, row ? [row] : []);
             if (!whole) throw new AppError("NOT_FOUND");
             if (!presenter.knows(whole)) throw new Outdated();
+            audited(ctx, { before: { status: seen[0]?.row.status } });
             return presenter.present(whole);
           });
         } catch (error) {
@@ -88,6 +91,9 @@ export default implement(applications, {
       const { items, nextCursor } = pageOf(await withEvents(this.db.primary, rows), limit, cursorOf);
       const presenter = await presenterOf(ctx, items);
       return { items: items.map(presenter.present), nextCursor };
+    },
+    expiryDays(): number {
+      return runtimeOf(this.broker).live.get("applications.expiryDays");
     },
     async sweep(): Promise<void> {
       const clubs = async (ids: string[]) => {
@@ -116,7 +122,7 @@ export default implement(applications, {
       return this.change(ctx, async (tx) => {
         const id = idFor(ctx);
         const application = { id, clubId, applicantId: user, message: message || null, answers: kept };
-        if (!(await insert(tx, application, submit(user))))
+        if (!(await insert(tx, application, submit(user), this.expiryDays())))
           throw new AppError(
             (await holderOf(tx, clubId, user)) === "approved" ? "ALREADY_MEMBER" : "ALREADY_APPLIED",
           );
@@ -124,6 +130,7 @@ export default implement(applications, {
         if ((await settled(tx, clubId, user)) !== before) throw new AppError("ALREADY_MEMBER");
         const [whole] = await findWhole(tx, [id]);
         if (!whole) throw new Error("The application is not there.");
+        audited(ctx, { subject: id, after: { clubId, status: whole.row.status } });
         return { application: presenter.present(whole) };
       });
     },
@@ -177,13 +184,13 @@ export default implement(applications, {
         }
         const after = await tx.all<ApplicationRow>(own, { clubId, ids });
         const statuses = new Map(after.map(({ id, status }) => [id, status]));
-        return {
-          results: ids.map((id, i) => ({
-            id,
-            status: statuses.get(id) ?? null,
-            ...(codes[i] && { code: codes[i] }),
-          })),
-        };
+        const results = ids.map((id, i) => ({
+          id,
+          status: statuses.get(id) ?? null,
+          ...(codes[i] && { code: codes[i] }),
+        }));
+        audited(ctx, { after: { decisions: results } });
+        return { results };
       });
     },
     async withdraw(ctx) {
@@ -226,7 +233,7 @@ export default implement(applications, {
         await expireAllOf(this.db, aggregate.id);
       } else if (type === "clubs.statusChanged") {
         const club = (await clubsById(ctx, [aggregate.id])).get(aggregate.id);
-        if (club?.status === "active") await resume(this.db, club, at);
+        if (club?.status === "active") await resume(this.db, club, at, this.expiryDays());
       } else {
         await this.consume(ctx, async (tx) => {
           if (type === "clubs.memberLeft") await settleLeft(tx, data.clubId, data.userId, at);

@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer, Envelope } from "../../lib/declare.ts";
+import { audited } from "../../lib/audit.ts";
 import { AppError, isRefusal } from "../../lib/errors.ts";
 import type { Ctx } from "../../lib/implement.ts";
 import { expectVersion, idFor, implement, respond, userOf } from "../../lib/implement.ts";
+import { actedBy } from "../../mixins/acting.ts";
 import { database } from "../../mixins/database.ts";
 import { readYourWrites } from "../../mixins/read-your-writes.ts";
+import { runtimeOf } from "../../mixins/runtime.ts";
 import { sagas } from "../../mixins/saga.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
+import { refuseSwitchedOff } from "../../mixins/switches.ts";
 import { clubs } from "./clubs.contract.ts";
 import type { Club, ClubRecord } from "./clubs.contract.ts";
 import { createClub, foundClub } from "./creation.ts";
@@ -79,12 +83,18 @@ export default implement(clubs, {
       }));
     },
     async create(ctx) {
+      refuseSwitchedOff(this.broker, "clubs.creationOpen");
       checkFields(ctx.params);
+      const id = idFor(ctx);
       const club = {
-        id: idFor(ctx),
+        id,
         founder: userOf(ctx),
         requestId: ctx.requestID ?? null,
-        fields: ctx.params,
+        acted: actedBy(ctx, { ...ctx.params, id }),
+        fields: {
+          reviewStages: [...runtimeOf(this.broker).live.get("applications.defaultStages")],
+          ...ctx.params,
+        },
       };
       await claimLogo(ctx, this.db.primary, club.id, ctx.params.logoFileId);
       // Not by `change`: the Idempotency-Key is closed when the saga has ended and not with the record.
@@ -129,6 +139,7 @@ export default implement(clubs, {
         expectVersion(ctx, club.version);
         if (club.status === "deleted" || (club.status !== "active" && ctx.locals.grant["byRole"]))
           throw new AppError("CLUB_NOT_ACTIVE");
+        audited(ctx, { before: toRecord(club) });
         await editClub(tx, club, fields);
         return presentNow(tx, ctx.locals.user, id);
       });
@@ -137,6 +148,7 @@ export default implement(clubs, {
       await this.change(ctx, async (tx) => {
         const club = await this.enterClub(tx, ctx, ctx.params.id, "president");
         expectVersion(ctx, club.version);
+        audited(ctx, { before: club, after: { status: "deleted" } });
         if (club.status !== "deleted") await dissolve(tx, club);
       });
     },
@@ -147,6 +159,7 @@ export default implement(clubs, {
         if (club.status === "deleted") throw new AppError("NOT_FOUND");
         expectVersion(ctx, club.version);
         if (club.status !== "active" && club.status !== "suspended") throw new AppError("CLUB_NOT_ACTIVE");
+        audited(ctx, { before: club });
         if (club.status !== status) await setStatus(tx, club, status, userOf(ctx), reason);
         return presentNow(tx, ctx.locals.user, id);
       });
@@ -158,7 +171,9 @@ export default implement(clubs, {
         await checkSuccessor(tx, club, userId);
         expectVersion(ctx, club.version);
         if (club.status === "deleted") throw new AppError("CLUB_NOT_ACTIVE");
-        if (!ctx.locals.grant["byRole"]) return offerPresidency(tx, club, idFor(ctx), userId);
+        const byRole = ctx.locals.grant["byRole"] === true;
+        audited(ctx, { after: byRole ? { president: userId } : { offeredTo: userId } });
+        if (!byRole) return offerPresidency(tx, club, idFor(ctx), userId);
         await handOver(tx, club, userId, userOf(ctx));
         respond(ctx, { status: 200 });
         return presentNow(tx, ctx.locals.user, id);
@@ -169,6 +184,7 @@ export default implement(clubs, {
       return this.change(ctx, async (tx) => {
         const club = await this.enterClub(tx, ctx, id, "member");
         await acceptPresidency(tx, club, userOf(ctx));
+        audited(ctx, { after: { president: userOf(ctx) } });
         return presentNow(tx, ctx.locals.user, id);
       });
     },

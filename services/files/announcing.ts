@@ -3,6 +3,7 @@ import type { Tx } from "../../lib/database.ts";
 import type { Params } from "../../lib/declare.ts";
 import { AppError, invalid } from "../../lib/errors.ts";
 import { cleanName, limitOf, typesFor } from "../../lib/file-types.ts";
+import type { LiveSettings } from "../../lib/live-settings.ts";
 import type { FileRow } from "./rows.ts";
 
 /** Of one person. */
@@ -12,11 +13,14 @@ const MAX_BYTES = 2 * 2 ** 30;
 type Announced = Params<"files.create">;
 
 /** @throws 422 for a type that is not for this purpose, and for a size beyond its limit */
-export function checkAnnounced({ contentType, size, purpose }: Announced): void {
+export function checkAnnounced({ contentType, size, purpose }: Announced, live: LiveSettings): void {
   const allowed = typesFor(purpose);
   if (!allowed.includes(contentType))
     throw invalid({ field: "contentType", code: "NOT_ALLOWED", values: { allowed: allowed.join(", ") } });
-  const limit = limitOf(contentType);
+  const limit = limitOf(contentType, {
+    picture: live.get("files.maxImageMiB"),
+    document: live.get("files.maxDocumentMiB"),
+  });
   if (size > limit) throw invalid({ field: "size", code: "TOO_LARGE", values: { limit } });
 }
 

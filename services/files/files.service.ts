@@ -101,7 +101,7 @@ export default implement(files, {
   },
   actions: {
     async create(ctx) {
-      checkAnnounced(ctx.params);
+      checkAnnounced(ctx.params, runtimeOf(this.broker).live);
       const [id, owner] = [newId(), userOf(ctx)];
       const row = await this.db.transaction((tx) => announce(tx, id, owner, ctx.params));
       const info = { size: row.size, contentType: row.content_type };

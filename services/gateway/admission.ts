@@ -11,6 +11,11 @@ import { countAddress, countUser } from "./limits.ts";
 import { retryAfter } from "./overload.ts";
 import type { Operation } from "./routes.ts";
 
+/** What a person needs to go on reading while nothing may be changed. */
+const SESSIONS = new Set(["auth.login", "auth.refresh", "auth.logout"]);
+/** Seconds. */
+const MAINTENANCE_ENDS = 60;
+
 /** Admits the request and notes whose it is, or throws the refusal. */
 export async function admit(exchange: Exchange, operation: Operation): Promise<void> {
   const { gateway, req } = exchange;
@@ -26,10 +31,18 @@ export async function admit(exchange: Exchange, operation: Operation): Promise<v
   exchange.session = user === null ? null : (claims?.sid ?? null);
   exchange.passport = token;
   if (user !== null && !operation.contract.authLimit) countUser(exchange, limits.user, user);
+  refuseInMaintenance(gateway, operation);
   const { lane } = operation;
   if (!overload.admits(operation.priority))
     throw lane?.refusal() ?? new AppError("OVERLOADED", { retryAfter: retryAfter() });
   if (lane && !exchange.lane && !exchange.over && !lane.enter(exchange)) throw lane.refusal();
+}
+
+/** While `maintenance.mode` is on only administrators change things. */
+function refuseInMaintenance({ live }: Gateway, { method, path, action }: Operation): void {
+  if (method === "GET" || !live.get("maintenance.mode")) return;
+  if (path.startsWith("/admin/") || SESSIONS.has(action ?? "")) return;
+  throw new AppError("MAINTENANCE", { retryAfter: MAINTENANCE_ENDS });
 }
 
 /** The token of `Authorization: Bearer`, which may be empty; null without one. */

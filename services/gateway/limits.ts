@@ -15,23 +15,29 @@ export class Limits {
   readonly user: RateLimiter;
   readonly auth: RateLimiter;
   readonly #release: () => void;
+  readonly #untie: () => void;
 
-  constructor({ settings }: Runtime, log: Logger) {
+  constructor({ settings, live }: Runtime, log: Logger) {
     const redis = settings.redisUrl
       ? shareRedis(settings.redisUrl, (text, data) => log.warn(text, data))
       : null;
     const shared = redis ? redisCounters(redis.client) : undefined;
     const limiter = (prefix: keyof typeof settings.rateLimits) =>
-      new RateLimiter({ limit: settings.rateLimits[prefix], prefix: `${prefix}:`, shared });
+      new RateLimiter({ limit: live.get(`limits.${prefix}PerMinute`), prefix: `${prefix}:`, shared });
     this.anonymous = limiter("anonymous");
     this.user = limiter("user");
     this.auth = limiter("auth");
+    this.#untie = live.onTold(() => {
+      for (const prefix of ["anonymous", "user", "auth"] as const)
+        this[prefix].limit = live.get(`limits.${prefix}PerMinute`);
+    });
     this.#release = () => redis?.release();
     for (const each of [this.anonymous, this.user, this.auth]) each.start();
   }
 
   close(): void {
     for (const each of [this.anonymous, this.user, this.auth]) each.stop();
+    this.#untie();
     this.#release();
   }
 }

@@ -30,7 +30,7 @@ function* codesOf(contract: ActionContract): Iterable<Code> {
   if (properties["cursor"]) yield "INVALID_CURSOR";
   if (method !== "GET") {
     yield* ["BAD_REQUEST", "MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"];
-    yield* ["PRECONDITION_FAILED", "SWITCHED_OFF"];
+    yield* ["PRECONDITION_FAILED", "SWITCHED_OFF", "MAINTENANCE"];
   }
   if (contract.moderate) yield "FORBIDDEN_CONTENT";
   if (takesKey(contract)) yield* ["IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_IN_PROGRESS"];

@@ -1,3 +1,4 @@
+import { audited } from "../../lib/audit.ts";
 import type { Answer } from "../../lib/declare.ts";
 import { readCursor, writeCursor } from "../../lib/cursor.ts";
 import { AppError, invalid } from "../../lib/errors.ts";
@@ -11,7 +12,7 @@ import { keeping } from "./keeping.ts";
 import { exportComments } from "./persons.ts";
 import { fittingPage, presentComments } from "./present.ts";
 import type { CommentDocument } from "./records.ts";
-import { commentMessage, heldByWord, heldMessage, removed } from "./writing.ts";
+import { commentMessage, heldMessage, heldNow, removed } from "./writing.ts";
 
 /** Tries of a change that others change at the same time. */
 const TRIES = 5;
@@ -51,11 +52,13 @@ export default implement(comments, {
       if (!post) throw new AppError("NOT_FOUND");
       const now = Date.now();
       const made = newComment(idFor(ctx), postId, userOf(ctx), body, parentId, now);
-      const comment = ctx.locals.held === true ? { ...made, ...heldByWord(now) } : made;
+      const { held } = ctx.locals;
+      const comment = held ? { ...made, ...heldNow(held, now) } : made;
       const tellings = [
         commentMessage(comment, comment.status),
         ...(comment.case ? [heldMessage(comment)] : []),
       ];
+      audited(ctx, { subject: comment._id, after: comment });
       const told = this.messagesOf(ctx, 1, tellings);
       const repeated = ctx.locals.idempotency?.repeated === true;
       const known = repeated ? await this.store.comments.findOne({ _id: made._id }) : null;
@@ -100,6 +103,7 @@ export default implement(comments, {
         const { change, told } = removed(comment, byModerator, Date.now());
         await this.touch(comment.postId);
         const tellings = [commentMessage(comment, "removed"), ...told];
+        audited(ctx, { before: comment, after: { ...comment, ...change } });
         const after = await this.changeComment(ctx, comment, change, tellings, { waitingSince: true });
         await this.recount(comment.postId);
         if (after) return;

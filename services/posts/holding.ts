@@ -1,13 +1,16 @@
 /** How enough reports hold a content. */
+import type { ServiceBroker } from "moleculer";
 import type { Static } from "typebox";
 import type { Ctx } from "../../lib/implement.ts";
+import { runtimeOf } from "../../mixins/runtime.ts";
 import { about, changeCase, contentOf } from "./cases.ts";
 import type { KeepingMethods } from "./keeping.ts";
-import { REPORTS_TO_HOLD } from "./moderation.contract.ts";
 import type { moderationMessages } from "./moderation.contract.ts";
 import { newCase } from "./records.ts";
 import type { ContentType } from "./records.ts";
 import { closeReports } from "./reports.ts";
+
+type Service = KeepingMethods & { broker: ServiceBroker };
 
 /** Tries to hold what others change at the same time. */
 const TRIES = 20;
@@ -18,18 +21,19 @@ const AT_ONCE = 500;
  * so of several at once the last one sees them all; they hold it once.
  */
 export async function holdReported(
-  service: KeepingMethods,
+  service: Service,
   type: ContentType,
   id: string,
   requestId: string | null,
 ): Promise<void> {
   const { store } = service;
+  const enough = runtimeOf(service.broker).live.get("moderation.reportsToHold");
   for (let tries = 0; tries < TRIES; tries++) {
     const content = await contentOf(store, type, id);
     if (content?.doc.status !== "published") return;
     const decidedAt = content.doc.case?.decidedAt ?? 0;
     const open = { content: id, closed: false, at: { $gt: decidedAt } };
-    if ((await store.reports.count(open)) < REPORTS_TO_HOLD) return;
+    if ((await store.reports.count(open)) < enough) return;
     // A node may have died between a decision and this.
     if (decidedAt > 0) await closeReports(store, id, decidedAt);
     const record = newCase("reports", Date.now());
@@ -50,7 +54,7 @@ function byNobody(requestID: string | null): Ctx {
 }
 
 /** Holds what a node that died has not held after a report. Returns nothing; reports since `since` are looked at. */
-export async function holdLeftovers(service: KeepingMethods, since: number): Promise<void> {
+export async function holdLeftovers(service: Service, since: number): Promise<void> {
   const { reports } = service.store;
   const seen = new Set<string>();
   for (let after = ""; ;) {

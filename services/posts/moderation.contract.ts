@@ -4,8 +4,8 @@ import { exportUser } from "../../lib/contract-parts.ts";
 import { AnyEnvelope, declare, declareMessages } from "../../lib/declare.ts";
 import { Id, List, Nullable, OneOf, Page, Person, Text, Time, Version } from "../../lib/types.ts";
 
-/** So many different people's reports hold a content. */
-export const REPORTS_TO_HOLD = 3;
+/** A word in it, enough reports, or that everything is held just now. */
+export const HELD_BY = ["word", "reports", "everything"] as const;
 export const REPORT_REASONS = ["spam", "abuse", "illegal", "privacy", "other"] as const;
 export const WORD_ACTIONS = ["block", "hold", "mask", "allow"] as const;
 export const MAX_WORDS = 100_000;
@@ -24,7 +24,7 @@ const Report = T.Object({
 export const Case = T.Object({
   id: Id,
   subject: Subject,
-  why: OneOf(["word", "reports"]),
+  why: OneOf(HELD_BY),
   status: OneOf(["open", "approved", "removed"]),
   author: Person,
   postId: Id,
@@ -49,6 +49,7 @@ export const moderation = declare("moderation", {
     status: [201, 200],
     access: { post: "visible" },
     errors: ["NOT_PUBLISHED"],
+    audit: { subject: "post" },
   },
   reportComment: {
     rest: "POST /comments/:id/reports",
@@ -58,6 +59,7 @@ export const moderation = declare("moderation", {
     status: [201, 200],
     access: { comment: "visible" },
     errors: ["NOT_PUBLISHED"],
+    audit: { subject: "comment" },
   },
   queue: {
     rest: "GET /moderation/queue",
@@ -81,6 +83,7 @@ export const moderation = declare("moderation", {
     access: "moderator",
     errors: ["NOT_FOUND", "SELF_REVIEW", "ALREADY_DECIDED"],
     priority: "high",
+    audit: { subject: "case", fields: ["content", "decision"] },
   },
   words: {
     rest: "GET /moderation/words",
@@ -99,6 +102,7 @@ export const moderation = declare("moderation", {
     access: ["moderator", "admin"],
     body: { type: "application/json", limit: 8 * 1_048_576 },
     timeout: 30_000,
+    audit: { subject: "words", fields: ["words"] },
   },
   /** For every node that filters: the version in force, "" where the starter list is. */
   wordsVersion: { returns: T.Object({ version: T.String() }), access: "service", safe: true },
@@ -119,7 +123,7 @@ const content = { subject: Subject, postId: Id, authorId: Id };
 
 export const moderationMessages = declareMessages({
   /** By a word, or since so many have reported it. */
-  "moderation.held": T.Object({ ...content, caseId: Id, why: OneOf(["word", "reports"]) }),
+  "moderation.held": T.Object({ ...content, caseId: Id, why: OneOf(HELD_BY) }),
   /** The author is told, with the comment. */
   "moderation.decided": T.Object({
     ...content,

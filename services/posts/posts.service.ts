@@ -1,3 +1,4 @@
+import { audited } from "../../lib/audit.ts";
 import type { Answer } from "../../lib/declare.ts";
 import { AppError } from "../../lib/errors.ts";
 import { expectVersion, idFor, implement, respond, userOf } from "../../lib/implement.ts";
@@ -72,6 +73,7 @@ export default implement(posts, {
         const made = await edit(post);
         if (!made) return post;
         const gone = made.unheld ? ({ waitingSince: true } as const) : undefined;
+        audited(ctx, { before: post, after: { ...post, ...made.change } });
         const after = await this.changePost(ctx, post, made.change, made.told, gone);
         if (after) return after;
       }
@@ -124,8 +126,10 @@ export default implement(posts, {
       await this.claim(ctx, id, fileIds, []);
       if (!active) throw new AppError("CLUB_NOT_ACTIVE");
       const written = { title, body, html, tags, fileIds };
-      const made = newPost(id, userOf(ctx), clubId, written, ctx.locals.held === true, Date.now());
+      const made = newPost(id, userOf(ctx), clubId, written, ctx.locals.held, Date.now());
+      audited(ctx, { subject: id, after: made });
       const told = { outbox: this.messagesOf(ctx, made.version, toldOfNew(made)), pending: true };
+      ctx.locals.recorded = true;
       // A repeat whose first try was made but not answered finds its own.
       const post = (await this.addPost({ ...made, ...told })) ? made : await this.need(id);
       if (clubId !== null && !(await this.isActive(clubId).catch(() => true))) {
@@ -170,7 +174,7 @@ export default implement(posts, {
       const { id, ...written } = ctx.params;
       const after = await this.edit(ctx, async (post) => {
         const now = Date.now();
-        const made = edited(post, written, ctx.locals.held === true, now);
+        const made = edited(post, written, ctx.locals.held, now);
         await this.claim(ctx, id, written.fileIds ?? [], post.fileIds);
         expectVersion(ctx, post.version);
         if (post.status === "removed") throw new AppError("NOT_PUBLISHED");

@@ -3,7 +3,7 @@ import type { Told } from "../../lib/queue-documents.ts";
 import type { Collection, DocumentStore } from "../../lib/documents.ts";
 import { newId } from "../../lib/ids.ts";
 import type { CONTENT_STATUSES } from "./posts.contract.ts";
-import type { REPORT_REASONS, Word } from "./moderation.contract.ts";
+import type { HELD_BY, REPORT_REASONS, Word } from "./moderation.contract.ts";
 
 export type Status = (typeof CONTENT_STATUSES)[number];
 export type ContentType = "post" | "comment";
@@ -11,7 +11,7 @@ export type ContentType = "post" | "comment";
 /** Why a content is, or was last, before a moderator. */
 export interface CaseRecord {
   id: string;
-  why: "word" | "reports";
+  why: (typeof HELD_BY)[number];
   /** Milliseconds. */
   at: number;
   decision: "approve" | "remove" | null;

@@ -1,6 +1,7 @@
 /** What becomes of a post when it is written, changed or removed. */
 import type { Params } from "../../lib/declare.ts";
 import { invalid } from "../../lib/errors.ts";
+import type { Ctx } from "../../lib/implement.ts";
 import { MAX_HTML, renderMarkdown } from "../../lib/markdown.ts";
 import type { Telling } from "./keeping.ts";
 import type { CaseRecord, CommentDocument, PostDocument, RevisionDocument, Status } from "./records.ts";
@@ -29,9 +30,11 @@ interface Held {
   waitingSince: number;
 }
 
-/** What waits for a moderator since somebody has written a word in it. */
-export function heldByWord(at: number): Held {
-  return { status: "held", case: newCase("word", at), waitingSince: at };
+type HeldBy = Ctx["locals"]["held"];
+
+/** What waits for a moderator since it was written. */
+export function heldNow(why: NonNullable<HeldBy>, at: number): Held {
+  return { status: "held", case: newCase(why, at), waitingSince: at };
 }
 
 type Content = Pick<PostDocument, "_id" | "authorId" | "case"> | CommentDocument;
@@ -58,7 +61,7 @@ export function newPost(
   authorId: string,
   clubId: string | null,
   written: Written,
-  held: boolean,
+  held: HeldBy,
   now: number,
 ): PostDocument {
   const counts = { likeCount: 0, commentCount: 0, viewCount: 0 };
@@ -70,7 +73,7 @@ export function newPost(
     ...written,
     status: "published",
     case: null,
-    ...(held && heldByWord(now)),
+    ...(held && heldNow(held, now)),
     shown: !held,
     pinned: false,
     locked: false,
@@ -91,7 +94,7 @@ export function toldOfNew(post: PostDocument): Telling[] {
 }
 
 /** What an edit makes of a post; null when it says what was said before. What is held stays held. */
-export function edited(post: PostDocument, edit: Edit, held: boolean, now: number): Change | null {
+export function edited(post: PostDocument, edit: Edit, held: HeldBy, now: number): Change | null {
   const { title = post.title, body = post.body, tags = post.tags, fileIds = post.fileIds } = edit;
   const same = JSON.stringify([title, body, tags, fileIds]) === JSON.stringify(saidBy(post));
   if (same) return null;
@@ -99,7 +102,7 @@ export function edited(post: PostDocument, edit: Edit, held: boolean, now: numbe
   const written = { title, body, html, tags, fileIds };
   if (!held || post.status !== "published")
     return { change: written, told: [{ type: "posts.changed", data: about(post) }] };
-  const change = { ...written, ...heldByWord(now), shown: false };
+  const change = { ...written, ...heldNow(held, now), shown: false };
   const told = [{ type: "posts.held", data: about(post) }, heldMessage({ ...post, ...change })];
   return { change, told };
 }

@@ -44,8 +44,10 @@ interface ForumWorld extends World {
 
 export class Forum extends DomainUnderTest<ForumWorld, Post> {
   /** The domain's collections and how it changes them, to set the time back and to look at what is stored. */
-  get keeping(): KeepingMethods {
-    return this.broker.getLocalService("posts") as unknown as KeepingMethods;
+  get keeping(): KeepingMethods & { broker: ServiceBroker } {
+    return this.broker.getLocalService("posts") as unknown as KeepingMethods & {
+      broker: ServiceBroker;
+    };
   }
 
   get store(): Store {

@@ -15,9 +15,10 @@ describe("which types", () => {
     expect([typesFor("avatar"), typesFor("logo")]).toEqual([pictures, pictures]);
     const all = [...pictures, "application/pdf", DOCX, XLSX, PPTX, "text/plain", ZIP];
     expect([typesFor("post"), typesFor("activity")]).toEqual([all, all]);
-    expect([limitOf("image/png"), limitOf(ZIP)]).toEqual([5 * 2 ** 20, 20 * 2 ** 20]);
-    expect(() => limitOf("text/html")).toThrow(TypeError);
-    expect(() => limitOf("constructor")).toThrow(TypeError);
+    const limits = { picture: 5, document: 20 };
+    expect([limitOf("image/png", limits), limitOf(ZIP, limits)]).toEqual([5 * 2 ** 20, 20 * 2 ** 20]);
+    expect(() => limitOf("text/html", limits)).toThrow(TypeError);
+    expect(() => limitOf("constructor", limits)).toThrow(TypeError);
   });
 
   test("pictures and PDF are shown, all else is saved", () => {
