@@ -19,6 +19,7 @@ export const FIELD_CODES = {
     "该密码过于常见，请换一个。",
   ],
   ENDS_BEFORE_START: ["Must be after the start.", "须晚于开始时间。"],
+  IN_THE_PAST: ["Must be in the future.", "须为将来的时间。"],
   LASTS_TOO_LONG: ["Must be at most {days} days after the start.", "须在开始后 {days} 天之内。"],
   UNKNOWN_TIME_ZONE: [
     "Is no time zone; use an IANA name such as Asia/Shanghai.",
@@ -55,6 +56,10 @@ export const FIELD_CODES = {
   ],
   AFTER_END: ["Must not be after `endsAt`; close sign-up earlier.", "不能晚于 endsAt，请提前截止时间。"],
   NOT_AFTER_FROM: ["Must be after `from`.", "须晚于 from。"],
+  TOO_MANY_POINTS: [
+    "Yields more than {limit} points; choose a shorter period or a larger bucket.",
+    "超过 {limit} 个数据点，请缩短时间范围或增大粒度。",
+  ],
   WINDOW_TOO_LONG: ["Must be at most 366 days after `from`.", "与 from 相距不能超过 366 天。"],
   OPENS_AFTER_CLOSING: [
     "Must be before sign-up closes (`signUpClosesAt`, else the start).",

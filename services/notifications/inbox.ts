@@ -27,6 +27,8 @@ export interface NotificationDocument {
   byMail?: true;
   /** While it is unread no other of this key is made. */
   collapse?: string;
+  /** Of those that are taken away, or counted, together. */
+  batch?: string;
 }
 
 /** The last number of a person. It may lag behind the notices, and is never ahead of them. */
@@ -50,7 +52,7 @@ const YEAR = 365 * 24 * 3_600_000;
 /** One write is one transaction that the process waits for. */
 const BATCH = 500;
 /** Recipients that are told at a time: more would hold up everybody else. */
-const AT_ONCE = 100;
+const AT_ONCE = 250;
 
 export class Inbox {
   readonly #all: Collection<NotificationDocument>;
@@ -66,6 +68,7 @@ export class Inbox {
       { fields: ["user", "createdAt"] },
       { fields: ["createdAt"] },
       { fields: ["user", "seq"], unique: true },
+      { fields: ["batch", "readAt"] },
     ];
     return new Inbox(
       await store.collection<NotificationDocument>("notifications", { indexes, upgrade: numbered }),
@@ -109,6 +112,7 @@ export class Inbox {
       const docs = open.map((draft) => ({ ...draft, seq: (last.get(draft.user) ?? 0) + 1 }));
       const added = docs.length > 0 ? await this.#all.insertMany(docs) : 0;
       const there = added === docs.length ? docs : await this.#known(open);
+      await breath();
       await this.#raise(there);
       all.push(...there);
       const done = new Set(there.map(({ _id }) => _id));
@@ -151,7 +155,7 @@ export class Inbox {
     return heads;
   }
 
-  async #raise(docs: NotificationDocument[]): Promise<void> {
+  async #raise(docs: Pick<NotificationDocument, "user" | "seq">[]): Promise<void> {
     if (docs.length === 0) return;
     await this.#heads.upsertMany(
       docs.map(({ user, seq }) => ({ query: { _id: user, seq: { $lt: seq } }, update: { $set: { seq } } })),
@@ -219,6 +223,21 @@ export class Inbox {
   async read(user: string, ids: string[] | null, now: number): Promise<void> {
     const own = { user, readAt: null, ...(ids && { _id: { $in: ids } }) };
     await this.#all.updateMany(own, { $set: { readAt: now } });
+  }
+
+  /** Deletes the notices of a batch that nobody has read. */
+  async takeAway(batch: string): Promise<void> {
+    const unread = { batch, readAt: null };
+    const docs = await this.#all.find(unread, { projection: ["user", "seq"] });
+    // First, so that no number is given twice: without the notices only the heads know the last one.
+    await this.#raise(docs);
+    await breath();
+    await this.#all.deleteMany(unread);
+  }
+
+  /** How many notices of the batches from the first to the last are read. */
+  readBetween(first: string, last: string): Promise<number> {
+    return this.#all.count({ batch: { $gte: first, $lte: last }, readAt: { $gt: 0 } });
   }
 
   async forget(users: string[]): Promise<void> {

@@ -8,6 +8,9 @@ import { iso } from "../../lib/types.ts";
 import { documents } from "../../mixins/documents.ts";
 import { gatewayUrl, runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
+import { Announcing } from "./announcing.ts";
+import { audiencePage } from "./audience.ts";
+import { Bulletins } from "./bulletins.ts";
 import { FanOuts, MANY } from "./fan-out.ts";
 import { batches, Inbox } from "./inbox.ts";
 import type { NotificationDocument, Place } from "./inbox.ts";
@@ -28,6 +31,8 @@ const STREAM_PAGE = 50;
 const CURSOR = "notifications";
 /** Milliseconds until what a node that died has left is told. */
 const FAN_OUT_SWEEP = 2_000;
+/** Milliseconds until an announcement that is due is begun with. */
+const ANNOUNCING = 500;
 
 /** In milliseconds; tests change them. */
 interface Pace {
@@ -49,6 +54,8 @@ interface Own {
   mailings: Mailings;
   sender: Sender;
   fanOuts: FanOuts;
+  bulletins: Bulletins;
+  announcing: Announcing;
   unsubscribeKey: Buffer;
   /** Tells the people of a message, by inbox, stream and mail. */
   tellAll(message: { id: string; at: number }, notices: Notice[]): Promise<void>;
@@ -104,7 +111,7 @@ export default implement(notifications, {
       const { items, nextCursor } = pageOf(docs, limit, cursorOf);
       const unreadCount = await this.inbox.unread(user);
       const reader = { id: user, language: ctx.headers.lang };
-      return { items: await present(ctx, reader, items), nextCursor, unreadCount };
+      return { items: await present(ctx, reader, items, this.bulletins), nextCursor, unreadCount };
     },
     async read(ctx) {
       const user = userOf(ctx);
@@ -146,7 +153,7 @@ export default implement(notifications, {
       const docs = await this.inbox.after(user, seq, STREAM_PAGE);
       const shown = docs.filter(({ unstreamed }) => !unstreamed);
       return {
-        items: await present(ctx, { id: user }, shown),
+        items: await present(ctx, { id: user }, shown, this.bulletins),
         seq: docs.at(-1)?.seq ?? seq,
         more: docs.length === STREAM_PAGE,
       };
@@ -187,10 +194,12 @@ export default implement(notifications, {
     this.preferences = await Preferences.open(this.documents);
     this.mailings = await Mailings.open(this.documents, this.inbox);
     this.unsubscribeKey = await unsubscribeKey(this.documents);
-    const { inbox, preferences, mailings, unsubscribeKey: key } = this;
+    this.bulletins = await Bulletins.open(this.documents);
+    const { inbox, preferences, mailings, bulletins, unsubscribeKey: key } = this;
     this.sender = new Sender({
       inbox,
       preferences,
+      bulletins,
       mailings,
       key,
       base: () => gatewayUrl(runtimeOf(this.broker)),
@@ -201,6 +210,14 @@ export default implement(notifications, {
       (message, notices) => this.tellAll(message, notices),
       this.logger,
     );
+    this.announcing = await Announcing.open(this.documents, {
+      bulletins,
+      inbox,
+      page: (audience, after) => audiencePage(this.broker, audience, after),
+      tell: (message, notices) => this.tellAll(message, notices),
+      log: this.logger,
+    });
+    this.every(ANNOUNCING, () => this.announcing.work());
     this.every(FAN_OUT_SWEEP, () => this.fanOuts.work());
     this.every(this.settings.pace.mails, async () => {
       await this.broker.call("notifications.sendMails");
@@ -213,6 +230,7 @@ export default implement(notifications, {
   async stopped() {
     this.sender?.stop();
     this.fanOuts?.stop();
+    this.announcing?.stop();
   },
 });
 

@@ -3,8 +3,10 @@ import type { Language } from "../../lib/declare.ts";
 import type { Ctx } from "../../lib/implement.ts";
 import { iso } from "../../lib/types.ts";
 import { names, nobody } from "../../mixins/people.ts";
+import type { Bulletin, Bulletins } from "./bulletins.ts";
 import type { NotificationDocument } from "./inbox.ts";
 import { textOf, UNNAMED } from "./texts.ts";
+import type { Names } from "./texts.ts";
 
 export interface Reader {
   id: string;
@@ -15,9 +17,15 @@ export interface Reader {
 }
 
 /** Names are asked in one batch each. */
-export async function present(ctx: Ctx, reader: Reader, docs: NotificationDocument[]) {
+export async function present(
+  ctx: Ctx,
+  reader: Reader,
+  docs: NotificationDocument[],
+  bulletins: Pick<Bulletins, "byIds">,
+) {
   if (docs.length === 0) return [];
-  const [clubs, people, activities] = await Promise.all([
+  const [announced, clubs, people, activities] = await Promise.all([
+    bulletins.byIds([...new Set(docs.flatMap(({ values }) => values.announcementId ?? []))]),
     unlessAway(reader, clubNames(ctx, docs)),
     unlessAway(reader, peopleOf(ctx, reader, docs)),
     unlessAway(reader, activitiesOf(ctx, docs)),
@@ -35,6 +43,7 @@ export async function present(ctx: Ctx, reader: Reader, docs: NotificationDocume
         person: personName(people, values.personId, language),
         activity: activities?.get(values.activityId ?? "")?.title ?? unnamed.activity,
         timezone: activities?.get(values.activityId ?? "")?.timezone ?? unnamed.timezone,
+        announcement: announcementOf(announced.get(values.announcementId ?? "")),
       },
       language,
     ),
@@ -42,6 +51,10 @@ export async function present(ctx: Ctx, reader: Reader, docs: NotificationDocume
     createdAt: iso(createdAt),
     readAt: isoOrNull(readAt),
   }));
+}
+
+function announcementOf(bulletin: Bulletin | undefined): Names["announcement"] {
+  return bulletin ? { ...bulletin, withdrawn: bulletin.withdrawnAt !== null } : null;
 }
 
 /** A time as the contract writes it, where there is one. */

@@ -12,7 +12,7 @@ export type Told = {
 }[Type];
 
 export interface Subject {
-  type: "application" | "review" | "club" | "activity" | "post" | "comment";
+  type: "application" | "review" | "club" | "activity" | "post" | "comment" | "announcement";
   id: string;
 }
 
@@ -24,6 +24,8 @@ export interface Notice {
   values: Values;
   /** While somebody has an unread notice of this key they get no second one. */
   collapse?: string;
+  /** Of those that may be taken away together. */
+  batch?: string;
 }
 
 export interface Sources {
@@ -250,7 +252,7 @@ const KIND_OF = {
 } as const;
 
 /** Makes notices about one thing. */
-function about(type: Subject["type"], id: string, values: Values, kind: Notice["kind"] = KIND_OF[type]) {
+function about(type: keyof typeof KIND_OF, id: string, values: Values, kind: Notice["kind"] = KIND_OF[type]) {
   return (event: EventName, to: string[]): Notice => ({ to, kind, event, subject: { type, id }, values });
 }
 

@@ -4,6 +4,7 @@ import type { Answer } from "../../lib/declare.ts";
 import { isRefusal } from "../../lib/errors.ts";
 import type { Ctx } from "../../lib/implement.ts";
 import { digestOf } from "./digest-mail.ts";
+import type { Bulletins } from "./bulletins.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Digest, Mailings } from "./mailings.ts";
 import type { Preferences } from "./preferences.ts";
@@ -13,6 +14,7 @@ export interface SenderParts {
   inbox: Inbox;
   mailings: Mailings;
   preferences: Preferences;
+  bulletins: Bulletins;
   /** Of the tokens that unsubscribe. */
   key: Buffer;
   /** The address of the public gateway. */
@@ -102,7 +104,7 @@ export class Sender {
   }
 
   async #send(ctx: Ctx, digest: Digest, address: Address | undefined): Promise<void> {
-    const { mailings, preferences, key, base } = this.#parts;
+    const { mailings, preferences, bulletins, key, base } = this.#parts;
     const user = digest.mailing._id;
     const wants = await preferences.ofAll([user]);
     // What was read meanwhile, and what the person has stopped, is left out.
@@ -110,7 +112,7 @@ export class Sender {
     try {
       if (address && docs.length > 0) {
         const language = address.locale;
-        const shown = await present(ctx, { id: user, language, strict: true }, docs);
+        const shown = await present(ctx, { id: user, language, strict: true }, docs, bulletins);
         const mail = digestOf({ user, language }, shown, base(), key);
         await ctx.call("mail.deliver", { id: digest.id, to: address.email, ...mail }, { retries: 0 });
         this.#pause = FIRST_PAUSE;

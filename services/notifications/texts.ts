@@ -25,6 +25,7 @@ export interface Values {
   minutes?: number;
   /** What a moderator looks at. */
   content?: "post" | "comment";
+  announcementId?: string;
 }
 
 /** What the ids of the values are called, in the reader's language. */
@@ -34,6 +35,8 @@ export interface Names {
   activity: string;
   /** Of the activity, by its IANA name; null while it is not known. */
   timezone: string | null;
+  /** As administrators have written it, where it is known. */
+  announcement?: { title: string; body: string; withdrawn: boolean } | null;
 }
 
 type Words = readonly [title: string, body: string];
@@ -234,6 +237,17 @@ const TEXTS = {
       `提醒：${club}的${activity}`,
       `活动将于 ${time(startsAt, timezone, "zh-CN")} 开始。${location ? `地点：${location}。` : ""}`,
     ],
+  },
+  // As it is by now, so that a change reaches whoever has not read it
+  "announcement.made": {
+    en: ({ announcement }) =>
+      announcement
+        ? [`${announcement.withdrawn ? "Withdrawn: " : ""}${announcement.title}`, announcement.body]
+        : ["An announcement", "Its text cannot be shown just now."],
+    "zh-CN": ({ announcement }) =>
+      announcement
+        ? [`${announcement.withdrawn ? "已撤回：" : ""}${announcement.title}`, announcement.body]
+        : ["公告", "暂时无法显示公告内容。"],
   },
   ...MODERATION,
 } as const satisfies Record<string, Record<Language, Template>>;

@@ -23,6 +23,16 @@ export const NAMES =
 export const ADDRESSES =
   "SELECT id, email, locale FROM users WHERE id IN (:ids) AND status = 'active' AND email IS NOT NULL";
 
+/** The beginning of a page of all people by id, for announcements. */
+export const PEOPLE = "SELECT id, college, status FROM users WHERE id";
+
+/** Who has user names and e-mails, and what is known of people: of imports, many at once. */
+export const HOLDERS = "SELECT value, user_id FROM identities WHERE value IN (:values)";
+export const EXISTING = "SELECT * FROM users WHERE id IN (:ids)";
+
+/** Everyone after an id, for the statistics: each shard by its primary key, merged. */
+export const HISTORY = "SELECT id, status FROM users WHERE id";
+
 /** What keeps the tables small: by time, over all shards, every minute or hour. */
 export const SWEEPS = {
   doubtful:
@@ -38,6 +48,10 @@ export const CROSS_SHARD: readonly { why: string; begins: string }[] = [
   { why: "GET /users", begins: `${SEARCH} status` },
   { why: "names, or avatars, of many people in one call", begins: NAMES.slice(0, NAMES.indexOf(" (")) },
   { why: "addresses of many people in one call", begins: ADDRESSES.slice(0, ADDRESSES.indexOf(" (")) },
+  { why: "the audience of an announcement", begins: `${PEOPLE} > ` },
+  ...[HOLDERS, EXISTING].map((each) => ({ why: "imports", begins: each.slice(0, each.indexOf(" (")) })),
+  { why: "imports", begins: "UPDATE identities SET state = 'active' WHERE value IN" },
+  { why: "history, for a rebuild of the statistics", begins: `${HISTORY} >` },
   ...Object.values(SWEEPS).map((begins) => ({
     why: "sweeper",
     begins: begins.slice(0, begins.indexOf(" :")),
