@@ -1,12 +1,12 @@
 /** What imports and the domains that take their rows say to each other, and how rows of one file are held against another. */
 import { createHash } from "node:crypto";
-import type { Static } from "typebox";
+import type { Static, TSchema } from "typebox";
 import { Type as T } from "typebox";
 import { readCell } from "./csv.ts";
 import type { FieldCode, FieldError } from "./errors.ts";
 import { isRefusal } from "./errors.ts";
 import { LanguageTag, OneOf } from "./types.ts";
-import type { Check } from "./validate.ts";
+import { compileCheck } from "./validate.ts";
 
 /** Some rows of an import, in the order of the file. */
 export const Batch = T.Object({
@@ -78,16 +78,21 @@ export function listOf(cell: string): string[] {
     .filter((item) => item !== "");
 }
 
-/** What the check of an action's params makes of a row, or what is wrong with it, by column. */
-export function checked<P>(check: Check, params: object): { params: P } | { bad: FieldError[] } {
-  try {
-    // What the check lets through has the form of its schema.
-    return { params: check(params) as P };
-  } catch (error) {
-    if (!isRefusal(error, "VALIDATION_FAILED")) throw error;
-    const bad = (error.data.errors ?? []).map((each) => ({ ...each, field: columnOf(each.field) }));
-    return { bad: bad.filter((each, i) => bad.findIndex(({ field }) => field === each.field) === i) };
-  }
+/** The check of a row by a schema of params: what it makes of them, or what is wrong, by column. */
+export function rowCheck<S extends TSchema>(
+  schema: S,
+): (params: object) => { params: Static<S> } | { bad: FieldError[] } {
+  const check = compileCheck(schema);
+  return (params) => {
+    try {
+      // What the check lets through has the form of its schema.
+      return { params: check(params) as Static<S> };
+    } catch (error) {
+      if (!isRefusal(error, "VALIDATION_FAILED")) throw error;
+      const bad = (error.data.errors ?? []).map((each) => ({ ...each, field: columnOf(each.field) }));
+      return { bad: bad.filter((each, i) => bad.findIndex(({ field }) => field === each.field) === i) };
+    }
+  };
 }
 
 /** `tags[2]` is in the column `tags`. */

@@ -82,7 +82,7 @@ export function columnsOf(fields: Fields, holdsName: boolean): Row {
 }
 
 /** Tags that differ in nothing but case or width are one. */
-function withoutRepeats(tags: readonly string[]): string[] {
+export function withoutRepeats(tags: readonly string[]): string[] {
   const keys = tags.map(foldedKey);
   return tags.filter((_, i) => keys.indexOf(keys[i] as string) === i);
 }

@@ -89,14 +89,14 @@ const TEMPLATES: Record<MailTemplate, Record<Language, Template>> = {
   invitation: {
     en: ({ need, value, request }) => [
       "Your account at Club Alliance",
-      `An account was made for you at Club Alliance${value("username") ? `; your user name is ${value("username")}` : ""}. Choose a password with this token, which is good once:`,
+      `An account was made for you at Club Alliance${value("username") ? `; your user name is ${value("username")}` : ""}. Choose a password with this token, which is good for 14 days and once:`,
       { copy: need("token") },
       "Where your application asks for a token, paste it there. Without one, send it together with a password:",
       request("/auth/password/reset", { token: need("token"), newPassword: "your password" }),
     ],
     "zh-CN": ({ need, value, request }) => [
       "您的社团联盟账号",
-      `已为您开通社团联盟账号${value("username") ? `，用户名为 ${value("username")}` : ""}。请用此令牌设置密码，令牌仅可使用一次：`,
+      `已为您开通社团联盟账号${value("username") ? `，用户名为 ${value("username")}` : ""}。请用此令牌设置密码，令牌 14 天内有效，仅可使用一次：`,
       { copy: need("token") },
       "如果应用要求输入令牌，请粘贴到该处；否则请与密码一起发送：",
       request("/auth/password/reset", { token: need("token"), newPassword: "您的密码" }),

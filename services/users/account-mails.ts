@@ -3,7 +3,7 @@
  * change that asks for it, so it is sent if and only if that was committed, however long mail is away. The message
  * names the row of a token; the token itself is made again when the mail is sent (secrets.ts) and is kept nowhere.
  */
-import type { Statements, Tx } from "../../lib/database.ts";
+import type { NewMessage, Statements, Tx } from "../../lib/database.ts";
 import type { Envelope, Params } from "../../lib/declare.ts";
 import { newId } from "../../lib/ids.ts";
 import { load } from "./accounts.ts";
@@ -11,6 +11,8 @@ import { mac, pack, same, sha256, unpack } from "./secrets.ts";
 
 /** Milliseconds that a token is good for. */
 export const TOKEN_LIFE = 30 * 60_000;
+/** The same for one of an invitation, which nobody waits for. */
+export const INVITATION_LIFE = 14 * 24 * 3_600_000;
 const SECRET_BYTES = 32;
 
 type Kind = "reset" | "email";
@@ -46,17 +48,44 @@ export async function issueToken(
   }: { user: string; kind: Kind; email?: string | null; oldEmail?: string | null },
   now: number,
 ): Promise<string> {
+  const row = { ...newToken(keys, user, kind, now, TOKEN_LIFE), email, old_email: oldEmail };
+  await tx.insert("account_tokens", row);
+  return row.id;
+}
+
+function newToken(keys: readonly Buffer[], user: string, kind: Kind, now: number, life: number) {
   const row = { user_id: user, id: newId(), kind };
-  await tx.insert("account_tokens", {
+  return {
     ...row,
     hash: sha256(secretOf(keys[0] as Buffer, row)),
-    email,
-    old_email: oldEmail,
+    email: null,
+    old_email: null,
     created_at: now,
-    expires_at: now + TOKEN_LIFE,
+    expires_at: now + life,
     used_at: null,
-  });
-  return row.id;
+  };
+}
+
+/**
+ * Asks for mails that invite people to set their first password: a reset with a longer life.
+ * @param due when each mail is to leave (milliseconds since 1970)
+ */
+export async function invitationsFor(
+  tx: Tx,
+  keys: readonly Buffer[],
+  due: readonly { user: string; dueAt: number }[],
+  now: number,
+): Promise<void> {
+  const rows = due.map(({ user, dueAt }) =>
+    newToken(keys, user, "reset", now, dueAt - now + INVITATION_LIFE),
+  );
+  await tx.insertAll("account_tokens", rows);
+  await tx.tellAll(
+    due.map(({ user, dueAt }, i) => ({
+      ...mailDue(user, "invitation", rows[i]?.id ?? null),
+      dueAt,
+    })),
+  );
 }
 
 /** The row of a token that is good, or null. */
@@ -102,11 +131,15 @@ export async function tellMailDue(
   template: Due["template"],
   tokenId: string | null,
 ): Promise<void> {
-  await tx.tell({
+  await tx.tell(mailDue(user, template, tokenId));
+}
+
+function mailDue(user: string, template: Due["template"], tokenId: string | null): NewMessage {
+  return {
     type: "users.mailDue",
     aggregate: { type: "user", id: user, version: 1 },
     data: { template, tokenId },
-  });
+  };
 }
 
 /** The mail that a message asks for; null when it is no longer wanted. */
@@ -129,5 +162,6 @@ export async function composeMail(
   // Signing keys were changed meanwhile, or it came too late: a token that is no good helps nobody.
   if (!key || row.expires_at <= now || row.used_at !== null) return null;
   const token = pack(user.id, row.id, secretOf(key, row));
+  if (template === "invitation") return to(user.email, { token, username: user.username ?? "" }) || null;
   return to(template === "emailChange" ? row.email : user.email, { token }) || null;
 }

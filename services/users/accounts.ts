@@ -191,15 +191,24 @@ async function reserveAll(db: Statements, user: UserRow): Promise<string[]> {
 
 /** Somebody else got a name while this took longer than a minute. */
 async function undo(db: Database, user: UserRow, values: string[]): Promise<never> {
+  await undoAccount(db, user, values);
+  throw new AppError("UNAVAILABLE", { retryAfter: 2 });
+}
+
+/** Takes a user back who was made a moment ago and whose names somebody else has. */
+export async function undoAccount(
+  db: Database,
+  user: Pick<UserRow, "id" | "version">,
+  values: string[],
+): Promise<void> {
   const { id } = user;
   await db.transaction(async (tx) => {
-    for (const table of ["sessions", "account_tokens"])
+    for (const table of ["sessions", "account_tokens", "user_roles"])
       await tx.run(`DELETE FROM ${table} WHERE user_id = :id`, { id });
     await tx.run("DELETE FROM users WHERE id = :id", { id });
     await tx.tell({ type: "users.erased", aggregate: { ...aggregateOf(user), version: 2 }, data: {} });
   });
   for (const value of values) await identities.release(db.primary, value, id);
-  throw new AppError("UNAVAILABLE", { retryAfter: 2 });
 }
 
 /** A user in a message. */

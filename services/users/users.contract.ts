@@ -1,4 +1,5 @@
 import { Type as T } from "typebox";
+import { Acted } from "../../lib/audit.ts";
 import { shownFiles } from "../../lib/contract-parts.ts";
 import { declare, declareMessages } from "../../lib/declare.ts";
 import {
@@ -86,6 +87,7 @@ export const users = declare("users", {
     returns: OwnUser,
     moderate: ["displayName", "bio", "college", "major", "grade"],
     access: "user",
+    audit: { subject: "user", id: null },
   },
   exportMe: {
     rest: "GET /users/me/export",
@@ -101,6 +103,7 @@ export const users = declare("users", {
     params: T.Object({ password: T.String({ maxLength: 1000 }) }),
     access: "user",
     errors: ["WRONG_PASSWORD", "CLUB_NEEDS_PRESIDENT", "LAST_ADMIN", "OVERLOADED"],
+    audit: { subject: "user", id: null },
   },
   get: {
     rest: "GET /users/:id",
@@ -128,6 +131,7 @@ export const users = declare("users", {
     returns: OwnUser,
     access: "admin",
     errors: ["LAST_ADMIN"],
+    audit: { subject: "user", fields: ["roles"] },
   },
   setStatus: {
     rest: "PUT /users/:id/status",
@@ -141,6 +145,7 @@ export const users = declare("users", {
     moderate: ["reason"],
     access: "admin",
     errors: ["LAST_ADMIN"],
+    audit: { subject: "user", fields: ["status"] },
   },
   roles: {
     rest: "GET /roles",
@@ -190,9 +195,11 @@ export const users = declare("users", {
   },
 });
 
-const MAILS = ["passwordReset", "emailChange", "emailChangeNotice", "accountLocked"] as const;
+const MAILS = ["passwordReset", "emailChange", "emailChangeNotice", "accountLocked", "invitation"] as const;
 
 export const userMessages = declareMessages({
+  /** Whatever is done in the domain, for the audit log. */
+  "users.acted": Acted,
   "users.registered": T.Object({}),
   "users.updated": T.Object({}),
   "users.suspended": T.Object({ status: OneOf(["active", "suspended"]) }),
