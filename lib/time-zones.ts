@@ -72,3 +72,14 @@ function lookUp(timezone: string, instant: number): Span {
     offset: asked.offsetNanoseconds / 1_000_000,
   };
 }
+
+/** The offset of `timezone` from UTC from `from` on, and from each change until `until` on (all milliseconds). */
+export function offsetsOf(timezone: string, from: number, until: number): { from: number; offset: number }[] {
+  const found: { from: number; offset: number }[] = [];
+  for (let at = from; at < until;) {
+    const span = spanAt(timezone, at);
+    if (found.at(-1)?.offset !== span.offset) found.push({ from: at, offset: span.offset });
+    at = span.until;
+  }
+  return found;
+}

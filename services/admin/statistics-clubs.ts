@@ -1,0 +1,53 @@
+/** Clubs with how many members they have, which are in the totals while the club is active. */
+import type { Tx } from "../../lib/database.ts";
+import type { Fact } from "../../lib/facts.ts";
+import { readMany, replaceMany } from "./statistics-rows.ts";
+
+interface ClubRow {
+  id: string;
+  version: number;
+  active: number;
+  members: number;
+  /** The revision as of which a rebuild has read who its members are. */
+  scanned: number;
+}
+
+const TABLE = "statistics_clubs";
+
+/** Takes what is said of clubs; returns as of which revision the members are known of each that the facts name. */
+export async function countClubs(
+  tx: Tx,
+  generation: number,
+  facts: readonly Fact[],
+): Promise<Map<string, number>> {
+  const about = facts.filter(({ id }) => id.startsWith("club:") || id.startsWith("member:"));
+  const ids = new Set(about.flatMap(({ club }) => club ?? []));
+  const rows = await readMany<ClubRow>(tx, TABLE, generation, "id", ids);
+  const clubs = new Map(rows.map((row) => [row.id, row]));
+  const changed = new Map<string, ClubRow>();
+  for (const { id: fact, club: id, version, there, revision = -1 } of about) {
+    if (id === null) continue;
+    const known = clubs.get(id);
+    const before = known ?? { id, version: -1, active: 0, members: 0, scanned: -1 };
+    const newer = fact.startsWith("club:") && version > before.version;
+    const after = {
+      ...before,
+      ...(newer && { version, active: Number(there) }),
+      scanned: Math.max(before.scanned, revision),
+    };
+    if (known && !newer && after.scanned === before.scanned) continue;
+    clubs.set(id, after);
+    changed.set(id, after);
+  }
+  const known = new Set(rows.map(({ id }) => id));
+  const written = [...changed.values()].map(({ id, version, active, members, scanned }) => ({
+    generation,
+    id,
+    version,
+    active,
+    members,
+    scanned,
+  }));
+  await replaceMany(tx, TABLE, generation, "id", known, written);
+  return new Map([...clubs].map(([id, { scanned }]) => [id, scanned]));
+}
