@@ -6,6 +6,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import type { Logger, ServiceBroker } from "moleculer";
 import { Sequelize } from "sequelize";
+import type { Acted } from "../lib/audit.ts";
 import { Database, mysqlOptions } from "../lib/database.ts";
 import type { Origin, Tx } from "../lib/database.ts";
 import type { Envelope } from "../lib/declare.ts";
@@ -17,6 +18,8 @@ import type { Settings, SqlDomain } from "../lib/settings.ts";
 import { describeSqliteError, sqlite, StoreInUseError } from "../lib/sqlite.ts";
 import { chosenStatus } from "../middlewares/idempotency.ts";
 import type { IdempotencyStore } from "../middlewares/idempotency.ts";
+import { actedMessage, record } from "./acting.ts";
+import type { RefusalMethods } from "./acting.ts";
 import { closeKey, keysOf } from "./idempotency-keys.ts";
 import { waitForMigrations } from "./migrated.ts";
 import type { Outbox } from "./outbox.ts";
@@ -27,14 +30,15 @@ import { runtimeOf } from "./runtime.ts";
 /** Domains whose tables are sharded, and the column that the outbox is sharded by. */
 const SHARD_KEYS: Partial<Record<SqlDomain, string>> = { users: "user_id" };
 
-export interface DatabaseMethods {
+export interface DatabaseMethods extends RefusalMethods {
   db: Database;
   outbox: Outbox;
   relay: Relay;
   idempotencyKeys: IdempotencyStore;
   /**
-   * Runs a change: rows, messages (`tx.tell`) and the answer to the request's Idempotency-Key commit together. What
-   * `work` returns is the answer: the handler returns it as it is. `work` may run again after a deadlock.
+   * Runs a change: rows, messages (`tx.tell`), what the audit log is told of it, and the answer to the request's
+   * Idempotency-Key commit together. What `work` returns is the answer: the handler returns it as it is. `work` may run
+   * again after a deadlock.
    */
   change<R>(ctx: Ctx, work: (tx: Tx) => Promise<R>): Promise<R>;
   /** Runs the effect of a message, once however often it comes. */
@@ -75,6 +79,7 @@ export function database(domain: SqlDomain): Mixin<DatabaseMethods> {
         const origin: Origin = { actor: ctx.locals.user, requestId: ctx.requestID ?? null };
         const answer = await this.db.transaction(async (tx) => {
           const body = await work(tx);
+          await record(tx, ctx, domain, body);
           if (key && !key.closed)
             await closeKey(tx, ctx.locals.user as string, key.row, key.lease, {
               status: chosenStatus(ctx),
@@ -99,6 +104,10 @@ export function database(domain: SqlDomain): Mixin<DatabaseMethods> {
           },
           { actor, requestId },
         );
+        this.relay.nudge();
+      },
+      async tellRefused(this: DatabaseMethods, ctx: Ctx, acted: Acted): Promise<void> {
+        await this.db.transaction((tx) => tx.tell(actedMessage(ctx, domain, acted)));
         this.relay.nudge();
       },
       async forget(this: { broker: ServiceBroker }, action: string, ...values: string[]): Promise<void> {

@@ -1,5 +1,6 @@
 import { Type as T } from "typebox";
 import type { Static } from "typebox";
+import { Acted } from "../../lib/audit.ts";
 import { allows, shownFiles } from "../../lib/contract-parts.ts";
 import { AnyEnvelope, declare, declareMessages } from "../../lib/declare.ts";
 import { Id, List, Nullable, OneOf, Page, Text, Time, Version } from "../../lib/types.ts";
@@ -108,6 +109,18 @@ const optional = {
   attributes: T.Optional(editable.attributes),
 };
 
+/** What of an activity stands in the audit log: no texts but its title. */
+const AUDITED = [
+  "clubId",
+  "title",
+  "status",
+  "startsAt",
+  "endsAt",
+  "timezone",
+  "capacity",
+  "audience",
+] as const;
+
 export const activities = declare("activities", {
   create: {
     rest: "POST /clubs/:id/activities",
@@ -128,6 +141,7 @@ export const activities = declare("activities", {
     moderate: ["title", "description", "location", "recurrence.overrides[].location", "attributes.*"],
     access: { club: "officer" },
     errors: ["CLUB_NOT_ACTIVE"],
+    audit: { subject: "activity", fields: AUDITED },
   },
   update: {
     rest: "PATCH /activities/:id",
@@ -144,6 +158,7 @@ export const activities = declare("activities", {
     moderate: ["title", "description", "location", "recurrence.overrides[].location", "attributes.*"],
     access: { activity: "officer" },
     errors: ["CLUB_NOT_ACTIVE", "ACTIVITY_OVER", "HAS_SIGN_UPS"],
+    audit: { subject: "activity", fields: AUDITED },
   },
   publish: {
     rest: "POST /activities/:id/publish",
@@ -153,6 +168,7 @@ export const activities = declare("activities", {
     status: 200,
     access: { activity: "officer" },
     errors: ["CLUB_NOT_ACTIVE", "ACTIVITY_OVER"],
+    audit: { subject: "activity", fields: AUDITED },
   },
   cancel: {
     rest: "POST /activities/:id/cancel",
@@ -167,6 +183,7 @@ export const activities = declare("activities", {
     moderate: ["reason"],
     access: { activity: "officer" },
     errors: ["CLUB_NOT_ACTIVE", "ACTIVITY_OVER"],
+    audit: { subject: "activity", fields: [...AUDITED, "occurrence"] },
   },
   list: {
     rest: "GET /activities",
@@ -210,6 +227,8 @@ const people = { ...about, occurrence: T.Integer(), users: T.Array(T.String()) }
 const scheduled = { ...people, startsAt: T.Integer() };
 
 export const activityMessages = declareMessages({
+  /** Whatever is done in the domain, for the audit log. */
+  "activities.acted": Acted,
   "activities.published": T.Object({ clubId: Id, title: T.String(), publishedAt: T.Integer() }),
   /** A published one, with a new version. */
   "activities.changed": T.Object({ clubId: Id, title: T.String() }),

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { audited } from "../../lib/audit.ts";
 import type { Answer } from "../../lib/declare.ts";
 import { pageOf, readCursor, writeCursor } from "../../lib/cursor.ts";
 import { AppError, invalid } from "../../lib/errors.ts";
@@ -8,7 +9,7 @@ import { claimFiles } from "../../mixins/file-claims.ts";
 import { documents } from "../../mixins/documents.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
 import { activities } from "./activities.contract.ts";
-import { about, changed, knownOccurrence, oneCancelled, wholeCancelled } from "./changes.ts";
+import { about, changed, knownOccurrence, onRecord, oneCancelled, wholeCancelled } from "./changes.ts";
 import type { Change } from "./changes.ts";
 import { directory } from "./directory.ts";
 import { DEFAULTS, demandSound, fieldsOf, isOver } from "./fields.ts";
@@ -64,6 +65,9 @@ export default implement(activities, {
           if (ctx.locals.grant["clubStatus"] !== "active") throw new AppError("CLUB_NOT_ACTIVE");
         });
         if (!made) return activity;
+        const { occurrence } = ctx.params as { occurrence?: string };
+        const next = { ...activity, ...made.change };
+        audited(ctx, { before: onRecord(activity), after: { ...onRecord(next), occurrence } });
         const after = await this.changeActivity(ctx, activity, made.change, made.tell);
         if (after) {
           this.learn(after);
@@ -121,7 +125,8 @@ export default implement(activities, {
       demandSound(activity);
       await claimOf(ctx, activity._id, [])(activity.fileIds);
       if (ctx.locals.grant["status"] !== "active") throw new AppError("CLUB_NOT_ACTIVE");
-      const made = await this.store.activities.insertOne(activity);
+      audited(ctx, { subject: activity._id, after: onRecord(activity) });
+      const made = await this.addActivity(ctx, activity);
       // A repeat whose first try was made but not answered finds its own.
       return this.show(ctx, made ? activity : ((await this.activity(activity._id)) as ActivityDocument));
     },

@@ -2,6 +2,7 @@
 import { AppError, invalid } from "../../lib/errors.ts";
 import { occurrenceAt } from "../../lib/recurrence.ts";
 import type { Occurrence } from "../../lib/recurrence.ts";
+import { iso } from "../../lib/types.ts";
 import { demandSound } from "./fields.ts";
 import type { Told } from "../../lib/queue-documents.ts";
 import type { ActivityDocument } from "./records.ts";
@@ -14,6 +15,11 @@ export interface Change {
 }
 
 export const about = ({ clubId, title }: ActivityDocument) => ({ clubId, title });
+
+/** An activity as the audit log records it. */
+export function onRecord(activity: ActivityDocument): Record<string, unknown> {
+  return { ...activity, startsAt: iso(activity.startsAt), endsAt: iso(activity.endsAt) };
+}
 
 /** What a change asks of others. */
 interface Asked {

@@ -1,10 +1,13 @@
 /** What the domain's services have in common: its collections, and how activities are read and changed. */
 import type { Logger, ServiceBroker } from "moleculer";
+import type { Acted } from "../../lib/audit.ts";
 import type { Envelope } from "../../lib/declare.ts";
 import type { Query, Update } from "../../lib/documents.ts";
 import { Fresh } from "../../lib/fresh.ts";
 import { newId } from "../../lib/ids.ts";
 import type { Ctx, Mixin } from "../../lib/implement.ts";
+import { actedEnvelope, tellingOf } from "../../mixins/acting.ts";
+import type { RefusalMethods } from "../../mixins/acting.ts";
 import type { DocumentsMethods } from "../../mixins/documents.ts";
 import { openStore } from "./records.ts";
 import type { Told } from "../../lib/queue-documents.ts";
@@ -13,7 +16,7 @@ import type { ActivityDocument, Store } from "./records.ts";
 /** Milliseconds that a change waits for its rosters to follow; a sweep sees to those that did not. */
 const SETTLE_LIMIT = 2_000;
 
-export interface KeepingMethods {
+export interface KeepingMethods extends RefusalMethods {
   store: Store;
   /** The activity as it is after this was asked for; null when there is none. Thousands at once are one reading. */
   activity(id: string): Promise<ActivityDocument | null>;
@@ -27,6 +30,8 @@ export interface KeepingMethods {
     change: Partial<ActivityDocument>,
     told: Pick<Told, "type" | "data">[],
   ): Promise<ActivityDocument | null>;
+  /** Adds an activity, and tells of it; false when it is there already. */
+  addActivity(ctx: Ctx, activity: ActivityDocument): Promise<boolean>;
   /** Puts an activity's messages into the outbox. */
   passOn(id: string): Promise<void>;
   /** Asks the owner of its rosters to bring them in line. */
@@ -60,9 +65,7 @@ export function keeping(): Mixin<KeepingMethods> {
       ): Promise<ActivityDocument | null> {
         const now = Date.now();
         const version = activity.version + 1;
-        const { user: actor } = ctx.locals;
-        const requestId = ctx.requestID ?? null;
-        const messages = told.map((each) => ({ ...each, id: newId(), at: now, version, actor, requestId }));
+        const messages = messagesOf(ctx, version, told);
         const status = change.status ?? activity.status;
         const unsettled = status !== "draft";
         const written = { ...change, version, updatedAt: now, unsettled };
@@ -74,9 +77,21 @@ export function keeping(): Mixin<KeepingMethods> {
         };
         const { matched } = await this.store.activities.updateOne(query, update);
         if (matched === 0) return null;
+        ctx.locals.recorded = true;
         if (messages.length > 0) await this.passOn(activity._id).catch(() => undefined);
         if (unsettled) await this.settle(activity._id).catch(() => undefined);
         return { ...activity, ...written };
+      },
+      async addActivity(this: Self, ctx: Ctx, activity: ActivityDocument): Promise<boolean> {
+        const outbox = messagesOf(ctx, activity.version, []);
+        const pending = outbox.length > 0;
+        if (!(await this.store.activities.insertOne({ ...activity, outbox, pending }))) return false;
+        if (pending) await this.passOn(activity._id).catch(() => undefined);
+        return true;
+      },
+      async tellRefused(this: Self, ctx: Ctx, acted: Acted): Promise<void> {
+        await this.outbox.tell([actedEnvelope(ctx, "activities", acted)]);
+        this.relay.nudge();
       },
       async passOn(this: Self, id: string): Promise<void> {
         const activity = await this.store.activities.findOne({ _id: id });
@@ -94,6 +109,21 @@ export function keeping(): Mixin<KeepingMethods> {
     },
   };
   return mixin as unknown as Mixin<KeepingMethods>;
+}
+
+/** The messages of a change, with what the audit log is told of it. */
+function messagesOf(ctx: Ctx, version: number, told: Pick<Told, "type" | "data">[]): Told[] {
+  const { user: actor } = ctx.locals;
+  const requestId = ctx.requestID ?? null;
+  const at = Date.now();
+  return [...told, ...tellingOf(ctx, "activities")].map((each) => ({
+    ...each,
+    id: newId(),
+    at,
+    version,
+    actor,
+    requestId,
+  }));
 }
 
 function envelopeOf(id: string, { version, ...told }: Told): Envelope {

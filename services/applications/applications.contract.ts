@@ -1,4 +1,5 @@
 import { Type as T } from "typebox";
+import { Acted } from "../../lib/audit.ts";
 import { allows, exportUser } from "../../lib/contract-parts.ts";
 import { AnyEnvelope, declare, declareMessages } from "../../lib/declare.ts";
 import { Id, List, Nullable, OneOf, Page, Person, Text, Time, Version } from "../../lib/types.ts";
@@ -68,6 +69,7 @@ export const applications = declare("applications", {
     access: { club: "visible" },
     errors: ["ALREADY_APPLIED", "ALREADY_MEMBER", "CLUB_CLOSED", "CLUB_NOT_ACTIVE"],
     priority: "high",
+    audit: { subject: "application", fields: ["clubId", "status"] },
   },
   get: {
     rest: "GET /applications/:id",
@@ -102,6 +104,7 @@ export const applications = declare("applications", {
     access: { application: "decider" },
     errors: ["ALREADY_DECIDED", "CLUB_NOT_ACTIVE", "COMMENT_REQUIRED"],
     priority: "high",
+    audit: { subject: "application", fields: ["decision", "status"] },
   },
   decideMany: {
     rest: "POST /clubs/:id/applications/decisions",
@@ -123,6 +126,7 @@ export const applications = declare("applications", {
     errors: ["CLUB_NOT_ACTIVE"],
     priority: "high",
     timeout: 20_000,
+    audit: { subject: "club", fields: ["decisions"] },
   },
   withdraw: {
     rest: "POST /applications/:id/withdraw",
@@ -132,6 +136,7 @@ export const applications = declare("applications", {
     access: { application: "applicant" },
     errors: ["ALREADY_DECIDED"],
     priority: "high",
+    audit: { subject: "application", fields: ["status"] },
   },
   /** The resource check of `application` rules. */
   allows: allows({
@@ -158,6 +163,8 @@ export const applications = declare("applications", {
 });
 
 export const applicationMessages = declareMessages({
+  /** Whatever is done in the domain, for the audit log. */
+  "applications.acted": Acted,
   "applications.submitted": T.Object({ clubId: Id, applicantId: Id }),
   /** It waits for this stage now; `first` when the review has just begun. */
   "applications.advanced": T.Object({
@@ -207,6 +214,7 @@ export const reviews = declare("reviews", {
     access: "reviewer",
     errors: ["ALREADY_CLAIMED", "ALREADY_DECIDED", "SELF_REVIEW"],
     priority: "high",
+    audit: { subject: "review" },
   },
   decide: {
     rest: "POST /reviews/:id/decision",
@@ -217,6 +225,7 @@ export const reviews = declare("reviews", {
     access: "reviewer",
     errors: ["ALREADY_CLAIMED", "ALREADY_DECIDED", "COMMENT_REQUIRED", "NOT_CLAIMED", "SELF_REVIEW"],
     priority: "high",
+    audit: { subject: "review", fields: ["clubId", "status"] },
   },
   /** Opens the review task of a new club; a step of the saga, idempotent by `sagaStep`; refused after `undoOpen`. */
   open: {

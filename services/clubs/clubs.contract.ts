@@ -115,6 +115,7 @@ export const clubs = declare("clubs", {
     access: "user",
     errors: ["CLUB_NAME_TAKEN"],
     timeout: 15_000,
+    audit: { subject: "club", fields: ["name", "category", "joinPolicy", "reviewStages"] },
   },
   list: {
     rest: "GET /clubs",
@@ -184,12 +185,14 @@ export const clubs = declare("clubs", {
     moderate: ["name", "summary", "description", "tags[]", "questions[].label", "questions[].options[]"],
     access: { club: "president", or: "admin" },
     errors: ["CLUB_NAME_TAKEN", "CLUB_NOT_ACTIVE"],
+    audit: { subject: "club", fields: ["name", "category", "tags", "joinPolicy", "reviewStages"] },
   },
   remove: {
     rest: "DELETE /clubs/:id",
     summary: { en: "Dissolve a club", "zh-CN": "解散社团" },
     params: T.Object({ id: Id }),
     access: { club: "president", or: "admin" },
+    audit: { subject: "club", fields: ["status"] },
   },
   setStatus: {
     rest: "PUT /clubs/:id/status",
@@ -203,6 +206,7 @@ export const clubs = declare("clubs", {
     moderate: ["reason"],
     access: "admin",
     errors: ["CLUB_NOT_ACTIVE"],
+    audit: { subject: "club", fields: ["status"] },
   },
   transfer: {
     rest: "POST /clubs/:id/transfer",
@@ -215,6 +219,7 @@ export const clubs = declare("clubs", {
     status: [202, 200],
     access: { club: "president", or: "admin" },
     errors: ["CLUB_NOT_ACTIVE"],
+    audit: { subject: "club", fields: ["offeredTo", "president"] },
   },
   acceptTransfer: {
     rest: "POST /clubs/:id/transfer/accept",
@@ -222,6 +227,7 @@ export const clubs = declare("clubs", {
     params: T.Object({ id: Id }),
     returns: Club,
     access: { club: "member" },
+    audit: { subject: "club", fields: ["president"] },
   },
   /** The resource check of `club` rules; the grant carries the club's status and revision and the caller's role. */
   allows: allows({

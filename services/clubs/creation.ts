@@ -3,6 +3,8 @@
  * the club and tells of it. Until then nobody sees it, so that it can vanish without a trace.
  */
 import type { ServiceBroker } from "moleculer";
+import { actedType } from "../../lib/audit.ts";
+import type { Acted } from "../../lib/audit.ts";
 import type { Tx } from "../../lib/database.ts";
 import type { Answer, Params } from "../../lib/declare.ts";
 import { newId } from "../../lib/ids.ts";
@@ -22,25 +24,28 @@ interface Founding {
   taskId: string;
   filedBy: string;
   requestId: string | null;
+  /** What the audit log is told of it when it stands. */
+  acted: Acted | null;
 }
 
 export interface NewClub {
   id: string;
   founder: string;
   requestId: string | null;
+  acted: Acted | null;
   fields: Omit<Params<"clubs.create">, "id">;
 }
 
 /** Commits the record, its founder and the saga together; returns the saga's id. A repeat finds what is there. */
 export async function foundClub(
   tx: Tx,
-  { id, founder, requestId, fields }: NewClub,
+  { id, founder, requestId, acted, fields }: NewClub,
   beginSaga: SagaMethods["beginSaga"],
 ): Promise<string> {
   const known = await tx.one<ClubRow>("SELECT saga_id FROM clubs WHERE id = :id", { id });
   if (known) return known.saga_id;
   await checkCategory(tx, fields.category);
-  const data = { clubId: id, clubName: fields.name, taskId: newId(), filedBy: founder, requestId };
+  const data = { clubId: id, clubName: fields.name, taskId: newId(), filedBy: founder, requestId, acted };
   const sagaId = await beginSaga(tx, "createClub", data satisfies Founding);
   const now = Date.now();
   const { description = "", tags = [], logoFileId = null, joinPolicy = "review", questions = [] } = fields;
@@ -112,13 +117,15 @@ export function createClub(service: Service): SagaDefinition<Founding> {
   };
 }
 
-async function finish(tx: Tx, { clubId, clubName, filedBy }: Founding, sagaId: string): Promise<void> {
+async function finish(tx: Tx, { clubId, clubName, filedBy, acted }: Founding, sagaId: string): Promise<void> {
   const shown = await tx.run(
     "UPDATE clubs SET ready = 1, revision = revision + 1 WHERE id = :clubId AND saga_id = :sagaId AND ready = 0",
     { clubId, sagaId },
   );
-  if (shown > 0)
-    await tx.tell(about({ id: clubId, version: 1 }, "clubs.created", { name: clubName, createdBy: filedBy }));
+  if (shown === 0) return;
+  const club = { id: clubId, version: 1 };
+  await tx.tell(about(club, "clubs.created", { name: clubName, createdBy: filedBy }));
+  if (acted) await tx.tell(about(club, actedType("clubs"), acted));
 }
 
 /** Removes what this saga made, and not what a later try with the same id has made since. */

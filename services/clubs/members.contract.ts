@@ -46,6 +46,7 @@ export const members = declare("members", {
     moderate: ["title"],
     access: { club: "president" },
     errors: ["CLUB_NEEDS_PRESIDENT", "CLUB_NOT_ACTIVE"],
+    audit: { subject: "club", fields: ["member", "role"] },
   },
   remove: {
     rest: "DELETE /clubs/:id/members/:userId",
@@ -53,6 +54,7 @@ export const members = declare("members", {
     params: T.Object({ id: Id, userId: Id }),
     access: { club: "member" },
     errors: ["CLUB_NEEDS_PRESIDENT", "CLUB_NOT_ACTIVE"],
+    audit: { subject: "club", fields: ["member", "role"] },
   },
   /** The caller's roles in clubs; pairs without a membership are left out. Primary, uncached. */
   rolesOf: {

@@ -1,6 +1,7 @@
 import type { Envelope, Params } from "../../lib/declare.ts";
 import { readCursor, pageOf, writeCursor } from "../../lib/cursor.ts";
 import { toCsv } from "../../lib/csv.ts";
+import { audited } from "../../lib/audit.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { Ctx } from "../../lib/implement.ts";
 import { expectVersion, implement, respond, userOf } from "../../lib/implement.ts";
@@ -80,6 +81,10 @@ export default implement(members, {
         expectVersion(ctx, member.version);
         if (club.status !== "active") throw new AppError("CLUB_NOT_ACTIVE");
         if (role && member.role === "president") throw new AppError("CLUB_NEEDS_PRESIDENT");
+        audited(ctx, {
+          before: { role: member.role },
+          after: { member: userId, role: role ?? member.role },
+        });
         const changed = await writeMember(tx, club, member, { role, title }, userOf(ctx));
         return {
           user: person(userId),
@@ -104,6 +109,7 @@ export default implement(members, {
         // Whoever wants to leave may, whatever has become of the club.
         if (actor !== userId && club.status !== "active") throw new AppError("CLUB_NOT_ACTIVE");
         if (member.role === "president") throw new AppError("CLUB_NEEDS_PRESIDENT");
+        audited(ctx, { before: { member: userId, role: member.role } });
         await dropMember(tx, club, userId, actor === userId ? null : actor);
       });
     },

@@ -1,10 +1,13 @@
 import { Type as T } from "typebox";
+import { Acted } from "../../lib/audit.ts";
 import { declareMessages } from "../../lib/declare.ts";
 import { Id, Nullable, OneOf } from "../../lib/types.ts";
 import { ClubRole, ClubStatus } from "./clubs.contract.ts";
 
 /** What the domain tells others. */
 export const clubMessages = declareMessages({
+  /** Whatever is done in the domain, for the audit log. */
+  "clubs.acted": Acted,
   /** A pending club stands, its review task too. */
   "clubs.created": T.Object({ name: T.String(), createdBy: Id }),
   /**

@@ -70,7 +70,8 @@ function headersOf(exchange: Exchange, operation: Operation, errors: FieldError[
     headers.idempotency = { key, method, path };
   }
   if (contract.repeatable) headers.mark = randomBytes(9).toString("base64url");
-  if (contract.client)
+  // Of a change that is recorded, the audit log keeps the address.
+  if (contract.client || contract.audit)
     headers.client = {
       address: exchange.address.text,
       device: (req.headers["user-agent"] ?? "").slice(0, DEVICE_LENGTH),

@@ -38,6 +38,7 @@ export const comments = declare("comments", {
     errors: ["CLUB_NOT_ACTIVE", "NOT_PUBLISHED", "POST_LOCKED", "FORBIDDEN_CONTENT"],
     moderate: ["body"],
     holds: true,
+    audit: { subject: "comment", fields: ["postId", "status"] },
   },
   list: {
     rest: "GET /posts/:id/comments",
@@ -59,6 +60,7 @@ export const comments = declare("comments", {
     summary: { en: "Remove a comment", "zh-CN": "删除评论" },
     params: T.Object({ id: Id }),
     access: { comment: "author", or: "moderator" },
+    audit: { subject: "comment", fields: ["postId", "status"] },
   },
   allows: allows({}),
   exportUser,

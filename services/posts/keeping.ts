@@ -1,10 +1,13 @@
 /** What the domain's services have in common: its collections, and how posts and comments are changed. */
 import type { Logger, ServiceBroker } from "moleculer";
+import type { Acted } from "../../lib/audit.ts";
 import type { Envelope } from "../../lib/declare.ts";
 import type { Collection, Query, Update } from "../../lib/documents.ts";
 import { Fresh } from "../../lib/fresh.ts";
 import { newId } from "../../lib/ids.ts";
 import type { Ctx, Mixin } from "../../lib/implement.ts";
+import { actedEnvelope, tellingOf } from "../../mixins/acting.ts";
+import type { RefusalMethods } from "../../mixins/acting.ts";
 import type { DocumentsMethods } from "../../mixins/documents.ts";
 import type { Ranked } from "./ranking.ts";
 import { openStore, scoreOf } from "./records.ts";
@@ -20,7 +23,7 @@ type Removed<D> = { [K in Exclude<keyof D, "_id">]?: true };
 /** Tries of a count that others change at the same time. */
 const TRIES = 20;
 
-export interface KeepingMethods {
+export interface KeepingMethods extends RefusalMethods {
   store: Store;
   /** How posts are shown to everyone; what is changed by these methods it knows. */
   showing: Showing;
@@ -47,7 +50,7 @@ export interface KeepingMethods {
     told: Telling[],
     removed?: Removed<CommentDocument>,
   ): Promise<CommentDocument | null>;
-  /** The messages of a new post or comment, for its `outbox`. */
+  /** The messages of a change, or of a new post or comment, for its `outbox`; what the audit log is told is among them. */
   messagesOf(ctx: Ctx, version: number, told: Telling[]): Told[];
   /** Puts the messages of a post or a comment into the outbox. */
   passOn(type: ContentType, id: string): Promise<void>;
@@ -126,7 +129,18 @@ export function keeping(): Mixin<KeepingMethods> {
       messagesOf(this: Self, ctx: Ctx, version: number, told: Telling[]): Told[] {
         const { user: actor } = ctx.locals;
         const requestId = ctx.requestID ?? null;
-        return told.map((each) => ({ ...each, id: newId(), at: Date.now(), version, actor, requestId }));
+        return [...told, ...tellingOf(ctx, "posts")].map((each) => ({
+          ...each,
+          id: newId(),
+          at: Date.now(),
+          version,
+          actor,
+          requestId,
+        }));
+      },
+      async tellRefused(this: Self, ctx: Ctx, acted: Acted) {
+        await this.outbox.tell([actedEnvelope(ctx, "posts", acted)]);
+        this.relay.nudge();
       },
       passOn(this: Self, type: ContentType, id: string) {
         return type === "post"
@@ -213,6 +227,7 @@ async function changed<D extends Content>(
   } as unknown as Update<D>;
   const { matched } = await collection.updateOne(query, update);
   if (matched === 0) return null;
+  ctx.locals.recorded = true;
   if (messages.length > 0) await service.passOn(type, before._id).catch(() => undefined);
   const after: D = { ...before, ...written };
   for (const field of Object.keys(removed)) delete after[field as keyof D];

@@ -1,9 +1,12 @@
 import { Readable } from "node:stream";
 import type { Static } from "typebox";
+import { v5 as uuid } from "uuid";
+import { audited } from "../../lib/audit.ts";
 import type { Envelope } from "../../lib/declare.ts";
 import { AppError } from "../../lib/errors.ts";
 import { expectVersion, implement, respond, userOf } from "../../lib/implement.ts";
 import type { Ctx } from "../../lib/implement.ts";
+import { actedBy, actedEnvelope } from "../../mixins/acting.ts";
 import { documents } from "../../mixins/documents.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
 import { about, changeCase, contentOf, contentOfCase, outcomeOf, presentCase, queuePage } from "./cases.ts";
@@ -21,6 +24,8 @@ type Decided = Static<(typeof moderationMessages)["moderation.decided"]>;
 
 const HOUR = 3_600_000;
 const LOG_KEPT = 2 * 365 * 24 * HOUR;
+/** Names the messages that tell of reports. */
+const REPORTS = "0d0f7b7c-3f0e-4f6a-9d2b-1f6f4a5f2c61";
 /** How often it is looked for what nodes that died have left, and how far clocks of nodes may differ. */
 const LEFTOVERS = 10_000;
 const CLOCKS = 10 * 60_000;
@@ -40,6 +45,13 @@ export default implement(moderation, {
       if (!content) throw new AppError("NOT_FOUND");
       if (content.doc.authorId === user) throw new AppError("FORBIDDEN");
       if (content.doc.status !== "published") throw new AppError("NOT_PUBLISHED");
+      // Before it, so that there is none without; a repeat is the same report.
+      const acted = actedBy(ctx, null);
+      if (acted) {
+        const message = uuid(reportId(id, user), REPORTS);
+        await this.outbox.tell([actedEnvelope(ctx, "posts", acted, message)]);
+        this.relay.nudge();
+      }
       const report = { content: id, type, user, reason, detail, at: Date.now(), closed: false };
       const isNew = await this.store.reports.insertOne({ _id: reportId(id, user), ...report });
       // Also after a repeat: the first try may have come no further.
@@ -79,6 +91,8 @@ export default implement(moderation, {
         const decided: CaseRecord = { ...open, decision, decidedAt, comment };
         const change = { status: decision === "approve" ? "published" : "removed", case: decided } as const;
         const told = tellingsOf(about(content), decided, decision);
+        const { subject } = about(content);
+        audited(ctx, { after: { content: `${subject.type}:${subject.id}`, decision } });
         if (!(await changeCase(this, ctx, content, change, told))) continue;
         // What has been decided counts as such also without this; see holdReported.
         await closeReports(this.store, content.doc._id, decidedAt).catch(() => undefined);

@@ -1,5 +1,6 @@
 import { Type as T } from "typebox";
 import type { Static } from "typebox";
+import { Acted } from "../../lib/audit.ts";
 import { allows, exportUser } from "../../lib/contract-parts.ts";
 import { AnyEnvelope, declare, declareMessages } from "../../lib/declare.ts";
 import { Id, List, Nullable, OneOf, Page, Person, Text, Time, Version } from "../../lib/types.ts";
@@ -77,6 +78,7 @@ export const posts = declare("posts", {
     errors: ["CLUB_NOT_ACTIVE", "FORBIDDEN", "NOT_FOUND", "FORBIDDEN_CONTENT"],
     moderate: ["title", "body", "tags[]"],
     holds: true,
+    audit: { subject: "post", fields: ["clubId", "status"] },
   },
   list: {
     rest: "GET /posts",
@@ -133,12 +135,14 @@ export const posts = declare("posts", {
     errors: ["CLUB_NOT_ACTIVE", "NOT_PUBLISHED", "FORBIDDEN_CONTENT"],
     moderate: ["title", "body", "tags[]"],
     holds: true,
+    audit: { subject: "post", fields: ["status"] },
   },
   remove: {
     rest: "DELETE /posts/:id",
     summary: { en: "Remove a post", "zh-CN": "删除帖子" },
     params: one,
     access: { post: "author", or: "moderator" },
+    audit: { subject: "post", fields: ["status"] },
   },
   like: {
     rest: "PUT /posts/:id/like",
@@ -159,6 +163,7 @@ export const posts = declare("posts", {
     params: one,
     access: { post: "officer", or: "moderator" },
     errors: ["CLUB_NOT_ACTIVE", "NOT_PUBLISHED"],
+    audit: { subject: "post", fields: ["pinned"] },
   },
   unpin: {
     rest: "DELETE /posts/:id/pin",
@@ -166,6 +171,7 @@ export const posts = declare("posts", {
     params: one,
     access: { post: "officer", or: "moderator" },
     errors: ["CLUB_NOT_ACTIVE"],
+    audit: { subject: "post", fields: ["pinned"] },
   },
   lock: {
     rest: "PUT /posts/:id/lock",
@@ -173,6 +179,7 @@ export const posts = declare("posts", {
     params: one,
     access: { post: "officer", or: "moderator" },
     errors: ["CLUB_NOT_ACTIVE"],
+    audit: { subject: "post", fields: ["locked"] },
   },
   unlock: {
     rest: "DELETE /posts/:id/lock",
@@ -180,6 +187,7 @@ export const posts = declare("posts", {
     params: one,
     access: { post: "officer", or: "moderator" },
     errors: ["CLUB_NOT_ACTIVE"],
+    audit: { subject: "post", fields: ["locked"] },
   },
   allows: allows({}),
   /** By id, in any order, without those that are not there. An answer holds at most about 500 kB: ask again for the rest. */
@@ -217,6 +225,8 @@ export const posts = declare("posts", {
 const about = { clubId: Nullable(Id), authorId: Id };
 
 export const postMessages = declareMessages({
+  /** Whatever is done in the domain, for the audit log. */
+  "posts.acted": Acted,
   "posts.published": T.Object(about),
   /** Texts or whether it is shown; a new version each time. */
   "posts.changed": T.Object(about),

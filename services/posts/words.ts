@@ -5,6 +5,7 @@
 import { Readable } from "node:stream";
 import type { Logger } from "moleculer";
 import type { Envelope } from "../../lib/declare.ts";
+import { audited } from "../../lib/audit.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
 import type { Ctx, Mixin } from "../../lib/implement.ts";
@@ -61,7 +62,9 @@ export function wordKeeping(): Mixin<WordKeepingMethods> {
         const at = Date.now();
         const parts = partsOf(words, list, at);
         for (const part of parts) await this.store.wordParts.insertOne(part);
-        const told = toldOf(ctx, list, by, at);
+        const was = (await this.store.wordLists.findOne({ _id: HEAD }))?.words;
+        audited(ctx, { subject: list, before: { words: was }, after: { words: words.length } });
+        const told = [toldOf(ctx, list, by, at), ...this.messagesOf(ctx, 1, [])];
         await replaceHead(this.store, { list, parts: parts.length, words: words.length, at, by }, told);
         await passOn(this).catch(() => undefined);
         return { words: words.length };
@@ -107,17 +110,17 @@ function toldOf(ctx: Ctx, list: string, by: string, at: number): Told {
 async function replaceHead(
   { wordLists }: Store,
   next: Pick<WordListDocument, "list" | "parts" | "words" | "at" | "by">,
-  told: Told,
+  told: Told[],
 ): Promise<void> {
   for (let tries = 0; tries < TRIES; tries++) {
     const head = await wordLists.findOne({ _id: HEAD });
     if (!head) {
-      if (await wordLists.insertOne({ _id: HEAD, ...next, outbox: [told], pending: true })) return;
+      if (await wordLists.insertOne({ _id: HEAD, ...next, outbox: told, pending: true })) return;
       continue;
     }
     const { matched } = await wordLists.updateOne(
       { _id: HEAD, list: head.list },
-      { $set: { ...next, pending: true }, $push: { outbox: told } },
+      { $set: { ...next, pending: true }, $push: { outbox: { $each: told } } },
     );
     if (matched > 0) return;
   }

@@ -51,6 +51,7 @@ export const auth = declare("auth", {
     authLimit: true,
     client: true,
     priority: "high",
+    audit: { subject: "user" },
   },
   login: {
     rest: "POST /auth/login",
@@ -67,6 +68,7 @@ export const auth = declare("auth", {
     authLimit: true,
     client: true,
     priority: "high",
+    audit: { subject: "user" },
   },
   refresh: {
     rest: "POST /auth/refresh",
@@ -85,6 +87,7 @@ export const auth = declare("auth", {
     summary: { en: "Sign out", "zh-CN": "退出登录" },
     access: "user",
     priority: "high",
+    audit: { subject: "user", id: null },
   },
   changePassword: {
     rest: "POST /auth/password",
@@ -92,6 +95,7 @@ export const auth = declare("auth", {
     params: T.Object({ currentPassword: AnyPassword, newPassword: Password }),
     access: "user",
     errors: ["WRONG_PASSWORD", "OVERLOADED"],
+    audit: { subject: "user", id: null },
   },
   forgotPassword: {
     rest: "POST /auth/password/forgot",
@@ -108,6 +112,7 @@ export const auth = declare("auth", {
     access: "any",
     errors: ["INVALID_RESET_TOKEN", "OVERLOADED"],
     authLimit: true,
+    audit: { subject: "user" },
   },
   changeEmail: {
     rest: "POST /users/me/email",
@@ -116,6 +121,7 @@ export const auth = declare("auth", {
     status: 202,
     access: "user",
     errors: ["WRONG_PASSWORD", "EMAIL_DOMAIN", "OVERLOADED"],
+    audit: { subject: "user", id: null },
   },
   confirmEmail: {
     rest: "POST /auth/email/confirm",
@@ -123,6 +129,7 @@ export const auth = declare("auth", {
     params: T.Object({ token: Token }),
     access: "any",
     errors: ["INVALID_RESET_TOKEN", "EMAIL_TAKEN"],
+    audit: { subject: "user" },
   },
   /** Public keys of the access tokens. */
   keys: {
@@ -162,6 +169,7 @@ export const sessions = declare("sessions", {
     summary: { en: "End one of my sessions", "zh-CN": "结束一个会话" },
     params: T.Object({ id: Id }),
     access: "user",
+    audit: { subject: "user", id: null },
   },
   /**
    * Sessions revoked at or after `since` (milliseconds), and the database's present time to ask from the next time.
@@ -198,7 +206,7 @@ export const sessions = declare("sessions", {
   /** For operators: ends all sessions of a user and says how many. */
   endOfUser: {
     params: T.Object({ user: T.String() }),
-    returns: T.Object({ ended: T.Integer() }),
+    returns: T.Object({ id: Id, ended: T.Integer() }),
     access: "service",
   },
 });

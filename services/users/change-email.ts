@@ -22,9 +22,14 @@ export async function askForEmail(
 /**
  * Takes the new address, changes the user's row, and lets the old one go; where it dies half way, the sweep does the
  * rest.
+ * @param also runs in the transaction that changes the row
  * @throws INVALID_RESET_TOKEN; EMAIL_TAKEN when somebody has it meanwhile
  */
-export async function confirmEmail(db: Database, token: string): Promise<void> {
+export async function confirmEmail(
+  db: Database,
+  token: string,
+  also: (tx: Tx, user: string) => Promise<void>,
+): Promise<void> {
   const now = Date.now();
   const row = await findToken(db.primary, token, "email", now);
   const user = row && (await load(db.primary, row.user_id));
@@ -56,6 +61,7 @@ export async function confirmEmail(db: Database, token: string): Promise<void> {
     // What was sent to the old address opens nothing any more.
     await voidResets(tx, user.id, now);
     await tx.tell({ type: "users.updated", aggregate: aggregateOf(next), data: {} });
+    await also(tx, user.id);
   });
   if (before === after) return;
   if (!(await identities.activate(db.primary, after, user.id))) return restore(db, user, before);

@@ -1,3 +1,4 @@
+import { audited } from "../../lib/audit.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { Statements } from "../../lib/database.ts";
 import type { Answer, Params } from "../../lib/declare.ts";
@@ -117,6 +118,7 @@ export default implement(users, {
         expectVersion(ctx, user.version);
         if (!wanted.includes("admin")) await refuseLastAdmin(tx, id);
         const has = await givenRoles(tx, id);
+        audited(ctx, { before: { roles: has }, after: { roles: wanted } });
         if (wanted.length === has.length && wanted.every((role) => has.includes(role)))
           return presentOwn(user, has);
         await writeRoles(tx, id, wanted, user.status === "active");
@@ -135,6 +137,7 @@ export default implement(users, {
         expectVersion(ctx, user.version);
         if (status === "suspended") await refuseLastAdmin(tx, id);
         const roles = await givenRoles(tx, id);
+        audited(ctx, { before: user, after: { status } });
         if (user.status === status) return presentOwn(user, roles);
         const next: UserRow = {
           ...user,
