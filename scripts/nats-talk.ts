@@ -32,6 +32,8 @@ export function talkOf(): Talk {
   for (const domain of DOMAINS) {
     const called = new Set<string>();
     const add = (action: string): void => {
+      // Every node has that service.
+      if (action.startsWith("node.")) for (const each of DOMAINS) if (each !== domain) called.add(each);
       const to = owner.get(action.split(".")[0] as string);
       // Among nodes of one domain only the owner of a thing is called.
       if (to && (to !== domain || actionContracts.get(action)?.owner)) called.add(to);

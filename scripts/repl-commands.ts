@@ -3,6 +3,8 @@ import type { ServiceBroker } from "moleculer";
 import repl from "moleculer-repl";
 import { TELLING_DOMAINS } from "../lib/settings.ts";
 import type { ActionName, Answer, Params } from "../lib/declare.ts";
+import { isAppError, problemOf } from "../lib/errors.ts";
+import { QUEUES, systemOf } from "../services/admin/system-view.ts";
 
 type Args = Record<string, string | undefined>;
 type Print = (text: string) => void;
@@ -10,19 +12,14 @@ type Print = (text: string) => void;
 export interface Command {
   command: string;
   description: string;
-  run(call: Call, args: Args): Promise<string>;
+  run(call: Call, args: Args, broker: ServiceBroker): Promise<string>;
 }
 
-type Call = <F extends ActionName>(action: F, params: Params<F>) => Promise<Answer<F>>;
-
-const QUEUES = {
-  users: "usersQueue",
-  clubs: "clubsQueue",
-  applications: "applicationsQueue",
-  activities: "activitiesQueue",
-  posts: "postsQueue",
-  admin: "adminQueue",
-} as const;
+type Call = <F extends ActionName>(
+  action: F,
+  params: Params<F>,
+  options?: { nodeID?: string; timeout?: number },
+) => Promise<Answer<F>>;
 
 function queueOf(domain: string | undefined): (typeof QUEUES)[keyof typeof QUEUES] {
   const name = TELLING_DOMAINS.find((each) => each === domain);
@@ -31,18 +28,80 @@ function queueOf(domain: string | undefined): (typeof QUEUES)[keyof typeof QUEUE
 }
 
 const when = (at: number): string => new Date(at).toISOString();
+const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+const sagaLine = (saga: Answer<"clubs.endSaga">): string =>
+  `${saga.id}  ${saga.type}, ${saga.state} at step ${saga.step}${saga.stepName ? ` (${saga.stepName})` : ""}, ${saga.tries} tries, since ${when(saga.createdAt)}`;
 const lines = (rows: string[], none: string): string => (rows.length > 0 ? rows.join("\n") : none);
+
+/** A line for each domain; one that is away says so and does not hide the others. */
+function queueLines(queues: Answer<"system.overview">["queues"]): string {
+  const rows = queues.map(({ domain, available, waiting, oldest, oldestSeconds, dead }) => {
+    const age = oldest === null ? "" : ` (oldest ${oldest}, ${oldestSeconds} s)`;
+    return `${domain.padEnd(14)} ${available ? `waiting ${waiting}${age}, dead ${dead}` : "away"}`;
+  });
+  return rows.join("\n");
+}
+
+function systemLines(system: Answer<"system.overview">): string {
+  const nodes = system.nodes.map(({ id, answers, status }) =>
+    status
+      ? `${id}  ${status.state}, ${status.ready ? "ready" : `not ready (${Object.values(status.reasons).join("; ")})`}, up ${status.uptimeSeconds} s, ${mebibytes(status.memory.rss)}, loop late ${status.lag.p99} ms`
+      : `${id}  ${answers}`,
+  );
+  const circuits = system.circuits.map(
+    ({ by, action, node, state }) => `${by}: ${action} of ${node} ${state}`,
+  );
+  const stores = system.databases.map(
+    ({ node, name, kind, reachable, milliseconds, error }) =>
+      `${node}: ${name} (${kind}) ${reachable ? `${milliseconds} ms` : `not reachable: ${error}`}`,
+  );
+  const sagas = system.sagas === null ? "unknown" : String(system.sagas.length);
+  return [
+    "Nodes",
+    ...nodes,
+    `Missing: ${system.missing.join(", ") || "nothing"}`,
+    "Queues",
+    queueLines(system.queues),
+    "Circuits that are not closed",
+    lines(circuits, "none"),
+    "Databases",
+    lines(stores, "none"),
+    `Open sagas: ${sagas}`,
+  ].join("\n");
+}
 
 export const COMMANDS: Command[] = [
   {
+    command: "system",
+    description: "Nodes, services, queues, circuits and databases as they are now",
+    async run(_call, _args, broker) {
+      return systemLines(await systemOf(broker));
+    },
+  },
+  {
+    command: "node <id>",
+    description: "All that a node tells of itself",
+    async run(call, { id = "" }) {
+      return JSON.stringify(await call("node.status", {}, { nodeID: id, timeout: 1_500 }), null, 2);
+    },
+  },
+  {
+    command: "drain <node> [force]",
+    description: "Have a node take no more work (force: also the last one of a domain)",
+    async run(call, { node = "", force }) {
+      const { state } = await call(
+        "node.drain",
+        { force: force === "force" },
+        { nodeID: node, timeout: 5_000 },
+      );
+      return `${node} is ${state}. When it is drained, end it or start it anew.`;
+    },
+  },
+  {
     command: "queues",
     description: "Messages that wait and dead letters, by domain",
-    async run(call) {
-      const rows = TELLING_DOMAINS.map(async (domain) => {
-        const { waiting, oldest, dead } = await call(`${QUEUES[domain]}.depth`, {});
-        return `${domain.padEnd(14)} waiting ${waiting}${oldest === null ? "" : ` (oldest ${when(oldest)})`}, dead ${dead}`;
-      });
-      return (await Promise.all(rows)).join("\n");
+    async run(_call, _args, broker) {
+      return queueLines((await systemOf(broker)).queues);
     },
   },
   {
@@ -76,19 +135,39 @@ export const COMMANDS: Command[] = [
     command: "replay <domain> [id]",
     description: "Put a dead letter, or all of a domain, back into the queue",
     async run(call, { domain, id }) {
-      const { replayed } = await call(`${queueOf(domain)}.replay`, id ? { id } : {});
+      const { replayed, more } = await call(`${queueOf(domain)}.replay`, id ? { id } : {});
+      if (more) return `${replayed} back in the queue; repeat it for the rest.`;
       return replayed > 0 ? `${replayed} back in the queue.` : "There was nothing to replay.";
+    },
+  },
+  {
+    command: "drop <domain> <id>",
+    description: "Drop a dead letter for good: its consumer never gets the message",
+    async run(call, { domain, id = "" }) {
+      await call(`${queueOf(domain)}.drop`, { id });
+      return "Dropped.";
     },
   },
   {
     command: "sagas",
     description: "Sagas that have not ended",
     async run(call) {
-      const rows = (await call("clubs.sagas", {})).map(
-        (saga) =>
-          `${saga.id}  ${saga.type}, ${saga.state} at step ${saga.step}, ${saga.tries} tries, since ${when(saga.createdAt)}`,
-      );
+      const rows = (await call("clubs.sagas", {})).map(sagaLine);
       return lines(rows, "No open sagas.");
+    },
+  },
+  {
+    command: "saga-finish <id>",
+    description: "Run a saga's remaining steps now",
+    async run(call, { id = "" }) {
+      return sagaLine(await call("clubs.endSaga", { id, way: "finish" }));
+    },
+  },
+  {
+    command: "saga-undo <id>",
+    description: "Run a saga's compensations now",
+    async run(call, { id = "" }) {
+      return sagaLine(await call("clubs.endSaga", { id, way: "undo" }));
     },
   },
   {
@@ -106,8 +185,9 @@ export const COMMANDS: Command[] = [
     command: "end-sessions <user>",
     description: "End all sessions of a user (by id, user name or e-mail)",
     async run(call, { user = "" }) {
-      const { ended } = await call("sessions.endOfUser", { user });
-      return `${ended} ended; their tokens stop working within a second.`;
+      const { ended, id } = await call("sessions.endOfUser", { user });
+      const { ended: admin } = await call("adminAuth.endSessionsOf", { user: id });
+      return `${ended} ended, and ${admin} of the admin gateway; their tokens stop working within a second.`;
     },
   },
   {
@@ -143,13 +223,16 @@ export async function runCommand(
     // The broker's own type knows nothing of contracts.
     print(
       await command.run(
-        ((action: string, params: object) => broker.call(action, params)) as unknown as Call,
+        ((action: string, params: object, options?: object) =>
+          broker.call(action, params, options)) as unknown as Call,
         args,
+        broker,
       ),
     );
   } catch (error) {
     const { type, message } = error as { type?: string; message: string };
-    print(`${command.command.split(" ")[0]} failed: ${message}${type ? ` (${type})` : ""}`);
+    const words = isAppError(error) ? problemOf(error, "en", "").detail : message;
+    print(`${command.command.split(" ")[0]} failed: ${words}${type ? ` (${type})` : ""}`);
   }
 }
 

@@ -83,7 +83,7 @@ export default implement(sessions, {
         await lock(tx, id);
         const sids = await endSessions(tx, id);
         announce(this.broker, tx, sids);
-        return { ended: sids.length };
+        return { id, ended: sids.length };
       });
     },
   },

@@ -40,7 +40,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await broker.stop();
   rmSync(folder, { recursive: true, force: true });
-});
+    expect(await command("queues", {})).toMatch(/users +away/); // users and applications are not here
 
 function beginSearch(): void {
   broker.createService({
