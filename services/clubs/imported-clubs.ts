@@ -24,7 +24,15 @@ import { about } from "./rows.ts";
 import { foldedKey } from "./text.ts";
 
 const { name, summary, category, description, tags, joinPolicy } = clubs.actions.create.params.properties;
-const Params = T.Object({ name, summary, category, description, tags, joinPolicy });
+// That a param may be left out does not come with its schema.
+const Params = T.Object({
+  name,
+  summary,
+  category,
+  description: T.Optional(description),
+  tags: T.Optional(tags),
+  joinPolicy: T.Optional(joinPolicy),
+});
 const check = rowCheck(Params);
 const MODERATED: readonly string[] = clubs.actions.create.moderate;
 const TEXTS = textFields(Params).filter(({ path }) => MODERATED.includes(path));

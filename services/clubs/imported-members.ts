@@ -21,7 +21,7 @@ const Params = T.Object({
   club: T.String({ maxLength: 400 }),
   user: T.String({ maxLength: 400 }),
   role: T.Optional(OneOf(CLUB_ROLES)),
-  title,
+  title: T.Optional(title),
 });
 const check = rowCheck(Params);
 const TEXTS = textFields(Params);

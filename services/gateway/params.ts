@@ -28,12 +28,12 @@ export type Place = "path" | "query" | "body";
 
 /**
  * Where a param of an action is given. A DELETE has what it must have in its body (a password does not belong in an
- * address) and what it may have in the query.
+ * address) and what it may have in the query. Beside a body that is a stream all is in the address.
  */
-export function placeOf({ rest = "", params, addressed }: ActionContract, name: string): Place {
+export function placeOf({ rest = "", params, addressed, body }: ActionContract, name: string): Place {
   if (pathParams(rest).includes(name)) return "path";
   const { method } = routeOf(rest);
-  if (method === "GET" || addressed) return "query";
+  if (method === "GET" || addressed || body) return "query";
   if (method !== "DELETE") return "body";
   const { required = [] } = (params ?? {}) as { required?: string[] };
   return required.includes(name) ? "body" : "query";

@@ -35,7 +35,16 @@ const PAUSE = 100;
 const { username, email, displayName } = auth.actions.register.params.properties;
 const { college, major, grade } = users.actions.updateMe.params.properties;
 const { roles } = users.actions.setRoles.params.properties;
-const Params = T.Object({ username, email, displayName, college, major, grade, roles: T.Optional(roles) });
+// That a param may be left out does not come with its schema.
+const Params = T.Object({
+  username,
+  email,
+  displayName: T.Optional(displayName),
+  college: T.Optional(college),
+  major: T.Optional(major),
+  grade: T.Optional(grade),
+  roles: T.Optional(roles),
+});
 const check = rowCheck(Params);
 const TEXTS = textFields(Params).filter(({ path }) => path !== "email");
 
