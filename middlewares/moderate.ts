@@ -24,6 +24,8 @@ export const NOT_MODERATED: Readonly<Record<string, string>> = {
   "auth.login login": "nobody reads it",
   "adminAuth.login login": "nobody reads it",
   "users.list q": "a search",
+  "management.users q": "a search",
+  "management.clubs q": "a search",
   "clubs.list tag": "a search",
   "clubs.search q": "a search",
   "clubs.search tag": "a search",

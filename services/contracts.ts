@@ -4,6 +4,7 @@ import { audit } from "./admin/audit.contract.ts";
 import { adminAuth } from "./admin/auth.contract.ts";
 import { activities, activityMessages } from "./activities/activities.contract.ts";
 import { imports } from "./admin/imports.contract.ts";
+import { management } from "./admin/management.contract.ts";
 import { settings } from "./admin/settings.contract.ts";
 import { system } from "./admin/system.contract.ts";
 import { calendar } from "./activities/calendar.contract.ts";
@@ -23,6 +24,7 @@ import { statistics } from "./admin/statistics.contract.ts";
 import { clubs } from "./clubs/clubs.contract.ts";
 import { clubImports } from "./clubs/imports.contract.ts";
 import { clubHistory } from "./clubs/history.contract.ts";
+import { clubOffice } from "./clubs/office.contract.ts";
 import { favorites, members } from "./clubs/members.contract.ts";
 import { clubMessages } from "./clubs/messages.contract.ts";
 import { files } from "./files/files.contract.ts";
@@ -47,6 +49,7 @@ import { auth, sessions } from "./users/auth.contract.ts";
 import { userImports } from "./users/imports.contract.ts";
 import { credentials } from "./users/credentials.contract.ts";
 import { userHistory } from "./users/history.contract.ts";
+import { office } from "./users/office.contract.ts";
 import { userMessages, users } from "./users/users.contract.ts";
 
 const byName = {
@@ -79,6 +82,9 @@ const byName = {
   postsQueue,
   files,
   settings,
+  management,
+  office,
+  clubOffice,
   system,
   adminAuth,
   credentials,
@@ -127,6 +133,9 @@ declare module "../lib/declare.ts" {
     postsQueue: typeof postsQueue;
     files: typeof files;
     settings: typeof settings;
+    management: typeof management;
+    office: typeof office;
+    clubOffice: typeof clubOffice;
     system: typeof system;
     adminAuth: typeof adminAuth;
     credentials: typeof credentials;

@@ -23,6 +23,7 @@ import {
 } from "./setting-rows.ts";
 import type { Change, KeptSetting } from "./setting-rows.ts";
 import { settings } from "./settings.contract.ts";
+import { confirmedAdmins } from "./totp-store.ts";
 import type { SettingShown } from "./settings.contract.ts";
 
 /** Milliseconds between two tellings: a broadcast may be lost, and a node may start at any time. */
@@ -45,7 +46,8 @@ export default implement(settings, {
       this.telling = this.telling
         .catch(() => undefined)
         .then(async () => {
-          const told = { ...(await toldBy(this.db.primary)), totp: [] };
+          const db = this.db.primary;
+          const told = { ...(await toldBy(db)), totp: await confirmedAdmins(db) };
           // Here at once, so that it holds before whoever has changed it is answered.
           runtimeOf(this.broker).live.take(told);
           await this.broker.broadcast("settings.told", told);

@@ -24,6 +24,12 @@ export const ClubRole = OneOf(CLUB_ROLES);
 const JoinPolicy = OneOf(["open", "review", "closed"]);
 const Slug = T.String({ pattern: "^[a-z0-9]+(-[a-z0-9]+)*$", maxLength: 50 });
 const Tag = Text(1, 30);
+/** A category with its names in both languages. */
+export const CategoryNames = T.Object({
+  slug: Slug,
+  name: T.Object({ en: Text(1, 100), "zh-CN": Text(1, 100) }),
+});
+export type CategoryNames = Static<typeof CategoryNames>;
 
 export const Question = T.Object({
   id: T.String({ pattern: "^[A-Za-z0-9_-]{1,40}$" }),

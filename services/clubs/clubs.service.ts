@@ -14,8 +14,17 @@ import { refuseSwitchedOff } from "../../mixins/switches.ts";
 import { clubs } from "./clubs.contract.ts";
 import type { Club, ClubRecord } from "./clubs.contract.ts";
 import { createClub, foundClub } from "./creation.ts";
-import { acceptPresidency, checkSuccessor, dissolve, editClub, offerPresidency, setStatus } from "./edits.ts";
-import { checkCategory, checkFields, claimLogo } from "./fields.ts";
+import {
+  acceptPresidency,
+  checkSuccessor,
+  dissolve,
+  editClub,
+  offerPresidency,
+  setStatus,
+  switchStatus,
+} from "./edits.ts";
+import { checkCategory } from "./categories.ts";
+import { checkFields, claimLogo } from "./fields.ts";
 import { findByName } from "./by-name.ts";
 import { searchClubs, suggestClubs } from "./finding.ts";
 import { listClubs } from "./listing.ts";
@@ -153,14 +162,11 @@ export default implement(clubs, {
       });
     },
     async setStatus(ctx) {
-      const { id, status, reason } = ctx.params;
+      const { id } = ctx.params;
       return this.change(ctx, async (tx) => {
         const club = await this.enterClub(tx, ctx, id, null);
-        if (club.status === "deleted") throw new AppError("NOT_FOUND");
-        expectVersion(ctx, club.version);
-        if (club.status !== "active" && club.status !== "suspended") throw new AppError("CLUB_NOT_ACTIVE");
-        audited(ctx, { before: club });
-        if (club.status !== status) await setStatus(tx, club, status, userOf(ctx), reason);
+        const before = await switchStatus(tx, ctx, club, { ...ctx.params, by: userOf(ctx) });
+        audited(ctx, { before: { status: before } });
         return presentNow(tx, ctx.locals.user, id);
       });
     },

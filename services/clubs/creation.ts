@@ -11,7 +11,8 @@ import { newId } from "../../lib/ids.ts";
 import type { DatabaseMethods } from "../../mixins/database.ts";
 import type { ReadYourWritesMethods } from "../../mixins/read-your-writes.ts";
 import type { SagaDefinition, SagaMethods } from "../../mixins/saga.ts";
-import { checkCategory, columnsOf, takingName, writeTags } from "./fields.ts";
+import { checkCategory } from "./categories.ts";
+import { columnsOf, takingName, writeTags } from "./fields.ts";
 import type { ClubRow } from "./rows.ts";
 import { about } from "./rows.ts";
 

@@ -1,6 +1,8 @@
 /** Changes of a locked club by its president or an administrator. */
 import type { Row, Tx } from "../../lib/database.ts";
 import { AppError, invalid } from "../../lib/errors.ts";
+import { expectVersion } from "../../lib/implement.ts";
+import type { Headers } from "../../lib/implement.ts";
 import { iso } from "../../lib/types.ts";
 import { columnsOf, takingName, writeTags } from "./fields.ts";
 import type { Fields } from "./fields.ts";
@@ -39,6 +41,23 @@ export async function setStatus(
   const changed = await write(tx, club, { status: to, ...(!isLive(to) && { name_key: null }) });
   const { name, status: from } = club;
   await tx.tell(about(changed, "clubs.statusChanged", { name, from, to, reason, by }));
+}
+
+/**
+ * By an administrator: suspends an active club, or lifts it; returns what the club was.
+ * @throws NOT_FOUND, PRECONDITION_FAILED, CLUB_NOT_ACTIVE
+ */
+export async function switchStatus(
+  tx: Tx,
+  request: { headers: Headers },
+  club: ClubRow | null,
+  to: { status: ClubStatus; by: string; reason: string },
+): Promise<ClubStatus> {
+  if (!club || club.status === "deleted") throw new AppError("NOT_FOUND");
+  expectVersion(request, club.version);
+  if (club.status !== "active" && club.status !== "suspended") throw new AppError("CLUB_NOT_ACTIVE");
+  if (club.status !== to.status) await setStatus(tx, club, to.status, to.by, to.reason);
+  return club.status;
 }
 
 /** Dissolves the club: it stays for its people, its name is free, an open offer ends. */

@@ -54,13 +54,6 @@ function questionErrors(questions: Questions): FieldError[] {
   });
 }
 
-/** Refuses a category that there is not. */
-export async function checkCategory(tx: Tx, category: string | undefined): Promise<void> {
-  if (category === undefined) return;
-  const known = await tx.one("SELECT slug FROM categories WHERE slug = :category", { category });
-  if (!known) throw invalid({ field: "category", code: "INVALID_REFERENCE" });
-}
-
 /** The columns of the fields given. `holdsName`: the club's name is taken by it. */
 export function columnsOf(fields: Fields, holdsName: boolean): Row {
   const { name, tags, questions, reviewStages: stages } = fields;

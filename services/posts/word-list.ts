@@ -1,17 +1,13 @@
 /** A word list as it comes: the JSON of a request's body, read and checked. */
-import { isUtf8 } from "node:buffer";
-import { addAbortSignal } from "node:stream";
-import type { Readable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { AppError, invalid, isAppError, isRefusal } from "../../lib/errors.ts";
+import { invalid, isRefusal } from "../../lib/errors.ts";
 import type { FieldError } from "../../lib/errors.ts";
+import { readJson } from "../../lib/json-body.ts";
 import { normalize } from "../../lib/moderation/filter.ts";
 import { compileCheck } from "../../lib/validate.ts";
 import { MAX_WORDS, moderation, Word } from "./moderation.contract.ts";
 
 const { limit: MAX_BYTES } = moderation.actions.replaceWords.body;
-/** Milliseconds in which the body must have come. */
-const TO_COME = 25_000;
 /** Words between two chances to do something else. */
 const SLICE = 500;
 const MAX_ERRORS = 200;
@@ -19,8 +15,8 @@ const MAX_ERRORS = 200;
 const check = compileCheck(Word);
 
 /** The words of a body; throws what is wrong with it. Those that are there twice with one action are kept once. */
-export async function readWordList(body: Readable | null | undefined): Promise<Word[]> {
-  const given = parsed(await bytesOf(body));
+export async function readWordList(body: unknown): Promise<Word[]> {
+  const given = await readJson(body, MAX_BYTES);
   if (!Array.isArray(given)) throw invalid({ field: "", code: "WRONG_TYPE", values: { expected: "array" } });
   if (given.length > MAX_WORDS) throw invalid({ field: "", code: "TOO_MANY", values: { limit: MAX_WORDS } });
   const errors: FieldError[] = [];
@@ -40,33 +36,6 @@ export async function readWordList(body: Readable | null | undefined): Promise<W
   }
   if (errors.length > 0) throw invalid(...errors);
   return words;
-}
-
-async function bytesOf(body: Readable | null | undefined): Promise<Buffer> {
-  if (!body) throw new AppError("BAD_REQUEST");
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    // A stream whose sender has died may never end.
-    for await (const chunk of addAbortSignal(AbortSignal.timeout(TO_COME), body)) {
-      const bytes = Buffer.from(chunk as Buffer);
-      length += bytes.length;
-      if (length > MAX_BYTES) throw new AppError("PAYLOAD_TOO_LARGE", { limit: MAX_BYTES });
-      chunks.push(bytes);
-    }
-  } catch (error) {
-    throw isAppError(error) ? error : new AppError("BAD_REQUEST");
-  }
-  return Buffer.concat(chunks);
-}
-
-function parsed(bytes: Buffer): unknown {
-  if (!isUtf8(bytes)) throw new AppError("MALFORMED_JSON");
-  try {
-    return JSON.parse(bytes.toString());
-  } catch {
-    throw new AppError("MALFORMED_JSON");
-  }
 }
 
 function checked(item: unknown, index: number, errors: FieldError[]): Word | null {

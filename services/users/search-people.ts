@@ -1,14 +1,29 @@
 /** GET /users: the one search over all shards. */
 import type { Statements, Values } from "../../lib/database.ts";
-import type { Params } from "../../lib/declare.ts";
+import type { Answer, Language, Params } from "../../lib/declare.ts";
 import { pageOf, readCursor, writeCursor } from "../../lib/cursor.ts";
+import { presentOwn } from "./accounts.ts";
 import type { UserRow } from "./accounts.ts";
 import { SEARCH } from "./cross-shard.ts";
 import { normalize } from "./identities.ts";
-import { holdersOf } from "./roles.ts";
+import { givenRolesOf, holdersOf } from "./roles.ts";
+
+/** The same with their roles, as administrators see them. */
+export async function listPeople(
+  db: Statements,
+  params: Params<"users.list">,
+  language: Language | undefined,
+): Promise<Answer<"users.list">> {
+  const { items, nextCursor } = await searchPeople(db, params);
+  const roles = await givenRolesOf(
+    db,
+    items.map(({ id }) => id),
+  );
+  return { items: items.map((user) => presentOwn(user, roles.get(user.id) ?? [], language)), nextCursor };
+}
 
 /** A page of users, newest first; who is erased only where that is asked for. */
-export async function searchPeople(
+async function searchPeople(
   db: Statements,
   { q, role, status, limit = 20, cursor }: Params<"users.list">,
 ): Promise<{ items: UserRow[]; nextCursor: string | null }> {

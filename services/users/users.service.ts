@@ -18,18 +18,9 @@ import { ADDRESSES, NAMES } from "./cross-shard.ts";
 import { beginErasure, endErasure, erase, receiptsOf } from "./erasure.ts";
 import { exportOthers, exportOwn } from "./export.ts";
 import { sweepIdentities } from "./identities.ts";
-import {
-  givenRoles,
-  givenRolesOf,
-  holdersOf,
-  lockAdmins,
-  permissionsOf,
-  refuseLastAdmin,
-  switchRoles,
-  writeRoles,
-} from "./roles.ts";
-import { searchPeople } from "./search-people.ts";
-import { endSessions } from "./session-store.ts";
+import { givenRoles, holdersOf, permissionsOf } from "./roles.ts";
+import { listPeople } from "./search-people.ts";
+import { setRoles, setStatus } from "./standing.ts";
 import { sweepDaily, sweepOften } from "./sweeps.ts";
 import { users } from "./users.contract.ts";
 
@@ -98,62 +89,22 @@ export default implement(users, {
     },
 
     async list(ctx) {
-      const { items, nextCursor } = await searchPeople(this.db.primary, ctx.params);
-      const roles = await givenRolesOf(
-        this.db.primary,
-        items.map(({ id }) => id),
-      );
-      return {
-        items: items.map((user) => presentOwn(user, roles.get(user.id) ?? [], ctx.headers.lang)),
-        nextCursor,
-      };
+      return listPeople(this.db.primary, ctx.params, ctx.headers.lang);
     },
 
     async setRoles(ctx) {
-      const { id } = ctx.params;
-      const wanted = ctx.params.roles.filter((role) => role !== "student");
       return this.change(ctx, async (tx) => {
-        await lockAdmins(tx);
-        const user = refuseMissing(await lock(tx, id));
-        expectVersion(ctx, user.version);
-        if (!wanted.includes("admin")) await refuseLastAdmin(tx, id);
-        const has = await givenRoles(tx, id);
-        audited(ctx, { before: { roles: has }, after: { roles: wanted } });
-        if (wanted.length === has.length && wanted.every((role) => has.includes(role)))
-          return presentOwn(user, has);
-        await writeRoles(tx, id, wanted, user.status === "active");
-        const next = { ...user, version: user.version + 1, updated_at: Date.now() };
-        await tx.run("UPDATE users SET version = :version, updated_at = :updated_at WHERE id = :id", next);
-        await tx.tell({ type: "users.updated", aggregate: aggregateOf(next), data: {} });
-        return presentOwn(next, await givenRoles(tx, id));
+        const { user, before } = await setRoles(tx, ctx, ctx.params);
+        audited(ctx, { before: { roles: before }, after: { roles: user.roles.slice(1) } });
+        return user;
       });
     },
 
     async setStatus(ctx) {
-      const { id, status, reason } = ctx.params;
       return this.change(ctx, async (tx) => {
-        await lockAdmins(tx);
-        const user = refuseMissing(await lock(tx, id));
-        expectVersion(ctx, user.version);
-        if (status === "suspended") await refuseLastAdmin(tx, id);
-        const roles = await givenRoles(tx, id);
-        audited(ctx, { before: user, after: { status } });
-        if (user.status === status) return presentOwn(user, roles);
-        const next: UserRow = {
-          ...user,
-          status,
-          status_reason: reason,
-          version: user.version + 1,
-          updated_at: Date.now(),
-        };
-        await tx.run(
-          "UPDATE users SET status = :status, status_reason = :status_reason, version = :version, updated_at = :updated_at WHERE id = :id",
-          { ...next },
-        );
-        await switchRoles(tx, id, status === "active");
-        if (status === "suspended") announce(this.broker, tx, await endSessions(tx, id));
-        await tx.tell({ type: "users.suspended", aggregate: aggregateOf(next), data: { status } });
-        return presentOwn(next, roles);
+        const { user, before } = await setStatus(tx, ctx, this.broker, ctx.params);
+        audited(ctx, { before: { status: before }, after: user });
+        return user;
       });
     },
 
@@ -198,11 +149,6 @@ export default implement(users, {
     this.every(3_600 * SECOND, () => sweepDaily(db, Date.now()));
   },
 });
-
-function refuseMissing(user: UserRow | null): UserRow {
-  if (!user || user.status === "erased") throw new AppError("NOT_FOUND");
-  return user;
-}
 
 /** A new avatar is a picture of the person's own. */
 async function claimAvatar(ctx: Ctx<Params<"users.updateMe">>, db: Statements, id: string): Promise<void> {

@@ -1,5 +1,5 @@
 /** The posts domain behind the public gateway, beside small stand-ins of the domains that it asks. */
-import type { ServiceSchema } from "moleculer";
+import type { ServiceBroker, ServiceSchema } from "moleculer";
 import type { Answer, Envelope, Params } from "../../lib/declare.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { DocumentsMethods } from "../../mixins/documents.ts";
