@@ -68,6 +68,7 @@ ${natsUsers(passwords, namespace, talkOf())}`;
     APPLICATIONS_DB_URL: await database("applications"),
     REDIS_URL: cache.url,
     FILES_DB_URL: await database("files"),
+    ADMIN_DB_URL: await database("admin"),
     ACTIVITIES_DB_URL: `${documents.url}/activities`,
     POSTS_DB_URL: `${documents.url}/posts`,
     NOTIFICATIONS_DB_URL: `${documents.url}/notifications`,

@@ -1,6 +1,6 @@
 /**
- * `npm run cluster`: a cluster on this machine to try things on: two gateways and a process for each domain on
- * embedded stores, joined by NATS. With `--servers`: two processes of each domain on real servers that it starts.
+ * `npm run cluster`: a cluster on this machine to try things on: two gateways, the admin gateway and a process for each
+ * domain on embedded stores, joined by NATS. With `--servers`: two processes of each domain on real servers that it starts.
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -38,19 +38,26 @@ async function main(): Promise<void> {
     HEALTH_PORT: "0",
     DATA_DIR: settings.dataDir,
     JWT_KEYS: undefined,
+    ADMIN_JWT_KEYS: undefined,
   };
   const busOf = (domain: string): Record<string, string> =>
     servers ? { NATS_URL: servers.natsUrlOf(domain), QUEUE_URL: servers.natsUrlOf(domain) } : {};
-  const jwtKeys = settings.jwtKeys ?? keptKeys(path.join(settings.dataDir, "jwt-keys.json"));
+  const keys: Record<string, Record<string, string>> = {
+    users: { JWT_KEYS: settings.jwtKeys ?? keptKeys(path.join(settings.dataDir, "jwt-keys.json")) },
+    admin: {
+      ADMIN_JWT_KEYS: settings.adminJwtKeys ?? keptKeys(path.join(settings.dataDir, "admin-jwt-keys.json")),
+    },
+  };
   const gateways = [settings.port, settings.port === 0 ? 0 : settings.port + 100].map((port) => ({
     title: "gateway",
     domain: "gateway",
     PORT: String(port),
   }));
-  const domains = DOMAINS.filter((domain) => domain !== "gateway")
+  const adminGateway = { title: "admin-gateway", domain: "admin-gateway" };
+  const domains = DOMAINS.filter((domain) => domain !== "gateway" && domain !== "admin-gateway")
     .flatMap((domain) => (servers ? [domain, domain] : [domain]))
-    .map((domain) => ({ title: domain, domain, ...(domain === "users" && { JWT_KEYS: jwtKeys }) }));
-  const started = [...domains, ...gateways].map(({ title, domain, ...own }) =>
+    .map((domain) => ({ title: domain, domain, ...keys[domain] }));
+  const started = [...domains, ...gateways, adminGateway].map(({ title, domain, ...own }) =>
     startNode(title, domain, { ...common, ...busOf(domain), ...own }),
   );
   const places = await Promise.all(started);
@@ -111,7 +118,7 @@ async function startNode(
   const told = new Map<string, string>();
   for (const stream of [child.stdout, child.stderr])
     createInterface({ input: stream }).on("line", (line) => {
-      const place = /^ {2}(API|Health) +(\S+)/.exec(line);
+      const place = /^ {2}(API|Admin|Health) +(\S+)/.exec(line);
       if (place) told.set(place[1] as string, place[2] as string);
       else process.stdout.write(`${title.padEnd(14)} ${line}\n`);
     });
@@ -128,7 +135,7 @@ async function startNode(
         () => false,
       ))
     )
-      return `  ${title.padEnd(14)} pid ${String(child.pid).padEnd(8)} ${told.get("API") ?? ""}`;
+      return `  ${title.padEnd(14)} pid ${String(child.pid).padEnd(8)} ${told.get("API") ?? told.get("Admin") ?? ""}`;
   }
   throw new SettingsError(`The ${title} process was not ready within ${START_LIMIT / 1000} s.`);
 }

@@ -1,6 +1,7 @@
-/** Prints the OpenAPI document of the public gateway: `npm run openapi > openapi.json`. */
+/** Prints the OpenAPI document of the public gateway: `npm run openapi > openapi.json`; with `admin`, of the admin gateway. */
 import { actionContracts } from "../services/contracts.ts";
-import { isPublic } from "../services/gateway/paths.ts";
+import { isAdministrative, isPublic } from "../services/gateway/paths.ts";
 import { openapiOf } from "../services/gateway/openapi.ts";
 
-process.stdout.write(`${JSON.stringify(openapiOf(actionContracts, isPublic), null, 2)}\n`);
+const serves = process.argv[2] === "admin" ? isAdministrative : isPublic;
+process.stdout.write(`${JSON.stringify(openapiOf(actionContracts, serves), null, 2)}\n`);

@@ -61,7 +61,8 @@ export function idleFederation(processes: Processes): Promise<number> {
 /** The same of a node of one domain, joined by NATS, which alone may wait for others to be ready. */
 export async function idleNode(processes: Processes, domain: string): Promise<number> {
   const nats = await processes.nats();
-  const keys: Record<string, string> = domain === "users" ? { JWT_KEYS: KEYS } : {};
+  const variable = { users: "JWT_KEYS", admin: "ADMIN_JWT_KEYS" }[domain];
+  const keys: Record<string, string> = variable ? { [variable]: KEYS } : {};
   return idle(
     processes,
     [domain],

@@ -35,7 +35,7 @@ export function openapiOf(contracts: Runtime["contracts"], serves: (path: string
   return {
     openapi: "3.1.0",
     info: {
-      title: "Club Alliance API",
+      title: serves("/admin/") ? "Club Alliance administration API" : "Club Alliance API",
       version,
       description:
         "A federation of student clubs. Bodies are JSON in UTF-8; times are RFC 3339 in UTC; ids are UUIDv7. " +
@@ -181,6 +181,7 @@ function descriptionOf({ access, authLimit, priority = "normal", secret }: Actio
 function whoOf(access: ActionContract["access"]): string {
   if (access === "any") return "anyone";
   if (access === "user") return "whoever is signed in";
+  if (access === "administrator") return "an administrator, in a session of the admin gateway";
   if (!isResourceRule(access))
     return [access]
       .flat()

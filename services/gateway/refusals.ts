@@ -3,6 +3,7 @@ import type { ActionContract } from "../../lib/declare.ts";
 import { pathParams, propertiesOf, routeOf } from "../../lib/declare.ts";
 import { AppError, CATALOG, problemOf } from "../../lib/errors.ts";
 import type { Code } from "../../lib/errors.ts";
+import { isAdministrative } from "./paths.ts";
 
 /** Whether a POST keeps its answer by Idempotency-Key. */
 export function takesKey({ rest = "", secret, access }: ActionContract): boolean {
@@ -25,7 +26,9 @@ function* codesOf(contract: ActionContract): Iterable<Code> {
   const properties = propertiesOf(params);
   yield* ["INVALID_TOKEN", "RATE_LIMITED", "OVERLOADED", "UNAVAILABLE", "INTERNAL", "VALIDATION_FAILED"];
   if (access !== "any") yield "UNAUTHENTICATED";
-  if (access !== "any" && access !== "user") yield* ["FORBIDDEN", "SIGN_IN_AGAIN"];
+  if (isAdministrative(routeOf(rest).path)) yield "NETWORK_NOT_ALLOWED";
+  if (access === "administrator") yield "TOTP_SETUP_REQUIRED";
+  else if (access !== "any" && access !== "user") yield* ["FORBIDDEN", "SIGN_IN_AGAIN", "USE_ADMIN_GATEWAY"];
   if (pathParams(rest).length > 0) yield "NOT_FOUND";
   if (properties["cursor"]) yield "INVALID_CURSOR";
   if (method !== "GET") {

@@ -15,6 +15,8 @@ interface Person {
 const DOMAINS = [
   "gateway",
   "gateway",
+  "admin-gateway",
+  "admin",
   "users",
   "users",
   "clubs",

@@ -12,7 +12,13 @@ import { describeWith } from "../support/servers/index.ts";
 describeWith([...CLUSTER_SERVERS, "elasticsearch", "s3"], "npm run cluster -- --servers", () => {
   test("serves on two gateways, and leaves nothing behind", async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "club-alliance-try-"));
-    const env = { ...process.env, DATA_DIR: path.join(folder, "data"), TMPDIR: folder, PORT: "0" };
+    const env = {
+      ...process.env,
+      DATA_DIR: path.join(folder, "data"),
+      TMPDIR: folder,
+      PORT: "0",
+      ADMIN_PORT: "0",
+    };
     const args = ["scripts/cluster.ts", "--servers"];
     const child = spawn(process.execPath, args, {
       cwd: path.join(import.meta.dirname, "..", ".."),

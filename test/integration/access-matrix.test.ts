@@ -4,9 +4,12 @@
  */
 import type { ActionContract } from "../../lib/declare.ts";
 import { isResourceRule, routeOf } from "../../lib/declare.ts";
+import { runtimeOf } from "../../mixins/runtime.ts";
 import { actionContracts } from "../../services/contracts.ts";
+import { isAdministrative } from "../../services/gateway/paths.ts";
 import { startFederation } from "../support/federation.ts";
 import type { Federation } from "../support/federation.ts";
+import { Client } from "../support/http.ts";
 
 const ROLES = [
   "anonymous",
@@ -18,12 +21,23 @@ const ROLES = [
   "reviewer",
   "moderator",
   "admin",
+  "administrator",
 ] as const;
 type Role = (typeof ROLES)[number];
-type Verdict = "let through" | 401 | 403 | 404;
+type Verdict = "let through" | 401 | 403 | 404 | "not of this gateway";
 
 /** From least to most; each of the latter includes the former. */
 const CLUB_ROLES = ["visible", "member", "officer", "president"];
+
+/**
+ * What the gateway says of a token that is the other one's, and else the rule: an administrator has a session of the admin
+ * gateway, everybody else one of the public gateway.
+ */
+function verdictOf(rest: string, access: ActionContract["access"], role: Role): Verdict {
+  if (role === "anonymous") return expected(access, role);
+  const own = isAdministrative(routeOf(rest).path) === (role === "administrator");
+  return own ? expected(access, role) : "not of this gateway";
+}
 
 /**
  * What the rule says about a role, in an active club, on an application of the applicant to it, a published activity, a
@@ -33,6 +47,7 @@ function expected(access: ActionContract["access"], role: Role): Verdict {
   if (access === "any") return "let through";
   if (!isResourceRule(access)) {
     if (role === "anonymous") return 401;
+    if (access === "administrator") return "let through";
     return access === "user" || [access].flat().some((each) => each === role) ? "let through" : 403;
   }
   const open = "anonymous" in access && access.anonymous === true;
@@ -67,9 +82,18 @@ function expected(access: ActionContract["access"], role: Role): Verdict {
   throw new Error(`The matrix does not know the rule ${JSON.stringify(access)}: teach it.`);
 }
 
+const OUTCOMES = {
+  "let through": "422 VALIDATION_FAILED",
+  401: "401 UNAUTHENTICATED",
+  403: "403 FORBIDDEN",
+  404: "404 NOT_FOUND",
+  "not of this gateway": "401 INVALID_TOKEN",
+} as const;
+
 const published = [...actionContracts].filter(([, action]) => action.rest);
 
 let federation: Federation;
+let office: Client;
 const tokens = new Map<Role, string | undefined>([["anonymous", undefined]]);
 let club: string;
 let application: string;
@@ -81,13 +105,18 @@ let file: string;
 beforeAll(async () => {
   federation = await startFederation();
   const people = new Map<Role, { id: string; token: string }>();
-  for (const role of ROLES.filter((each) => each !== "anonymous" && each !== "admin")) {
+  for (const role of ROLES.filter((each) => !["anonymous", "admin", "administrator"].includes(each))) {
     const person = await federation.register();
     people.set(role, person);
     tokens.set(role, person.token);
   }
   const admin = await federation.admin();
   tokens.set("admin", admin.token);
+  office = new Client(`http://127.0.0.1:${runtimeOf(federation.broker).ports.get("admin-api")}`);
+  const signedIn = await office.send<{ accessToken: string }>("POST", "/admin/auth/login", {
+    body: { login: "admin@example.edu", password: "correct horse battery" },
+  });
+  tokens.set("administrator", signedIn.body.accessToken);
   const of = (role: Role) => people.get(role) as { id: string; token: string };
   for (const role of ["reviewer", "moderator"] as const) {
     const answer = await federation.call("PUT", `/users/${of(role).id}/roles`, {
@@ -120,7 +149,10 @@ beforeAll(async () => {
   } = await federation.ok<{ file: { id: string } }>("POST", "/files", { token, body: announced }));
 }, 60_000);
 
-afterAll(async () => federation?.stop());
+afterAll(async () => {
+  office?.close();
+  await federation?.stop();
+});
 
 async function publishActivity(token: string): Promise<string> {
   const [startsAt, endsAt] = [1, 2].map((days) => new Date(Date.now() + days * 86_400_000).toISOString());
@@ -131,25 +163,30 @@ async function publishActivity(token: string): Promise<string> {
 }
 
 /** The request that is allowed or not, but wrong in its form. */
-function requestOf(rest: string, action: ActionContract): { method: string; path: string; body?: object } {
+function requestOf(
+  rest: string,
+  action: ActionContract,
+): { method: string; path: string; body?: object; raw?: string; headers?: Record<string, string> } {
   const { method, path } = routeOf(rest);
   const subjects = { application, activity, post, comment, file };
   const [, subject = club] =
     Object.entries(subjects).find(([kind]) => isResourceRule(action.access) && kind in action.access) ?? [];
   const filled = path.replace(/:(\w+)/g, (_, name: string) => (name === "id" ? subject : club));
+  if (action.body && action.body.type !== "application/json")
+    return { method, path: `${filled}?nonsense=1`, raw: "-", headers: { "content-type": action.body.type } };
   if (method === "GET" || method === "DELETE") return { method, path: `${filled}?nonsense=1` };
   return { method, path: filled, body: { nonsense: 1 } };
 }
 
 describe.each(published)("%s", (_name, action) => {
   test.each(ROLES)("%s", async (role) => {
-    const { method, path, body } = requestOf(action.rest as string, action);
-    const answer = await federation.call<{ code?: string }>(method, path, { token: tokens.get(role), body });
-    const verdict = expected(action.access, role);
-    expect([answer.status, answer.body?.code]).toEqual(
-      verdict === "let through"
-        ? [422, "VALIDATION_FAILED"]
-        : [verdict, { 401: "UNAUTHENTICATED", 403: "FORBIDDEN", 404: "NOT_FOUND" }[verdict]],
+    const { method, path, ...request } = requestOf(action.rest as string, action);
+    const options = { token: tokens.get(role), ...request };
+    const answer = isAdministrative(path)
+      ? await office.send<{ code?: string }>(method, path, options)
+      : await federation.call<{ code?: string }>(method, path, options);
+    expect(`${answer.status} ${answer.body?.code}`).toBe(
+      OUTCOMES[verdictOf(action.rest as string, action.access, role)],
     );
   });
 });

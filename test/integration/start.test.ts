@@ -83,8 +83,10 @@ test.each([
   [{ PORT: "three" }, /PORT is "three" but takes a whole number/],
   [{ TRUSTED_PROXIES: "everyone" }, /TRUSTED_PROXIES is "everyone" but takes addresses or networks/],
   [{ ADMIN_PASSWORD: "short" }, /ADMIN_PASSWORD is too short/],
-  [{ NATS_URL: "nats://127.0.0.1:1", JWT_KEYS: "{}" }, /REDIS_URL, USERS_DB_URL/],
+  [{ NATS_URL: "nats://127.0.0.1:1", JWT_KEYS: "{}", ADMIN_JWT_KEYS: "{}" }, /REDIS_URL, USERS_DB_URL/],
   [{ JWT_KEYS: "no keys" }, /JWT_KEYS/],
+  [{ ADMIN_JWT_KEYS: "no keys" }, /ADMIN_JWT_KEYS is not JSON/],
+  [{ ADMIN_PORT: "many" }, /ADMIN_PORT is "many" but takes a whole number/],
 ])("%j is refused in a sentence", async (env: Record<string, string>, sentence) => {
   await refuses(begin(env), sentence);
 });

@@ -59,7 +59,7 @@ export async function startCluster(domains: string[], env: Record<string, string
     startMongodb(),
   ]);
   const urls = await Promise.all(
-    ["users", "clubs", "applications", "files"].map(
+    ["users", "clubs", "applications", "files", "admin"].map(
       async (name) => [`${name.toUpperCase()}_DB_URL`, await mariadb.database(name)] as const,
     ),
   );
@@ -74,6 +74,7 @@ export async function startCluster(domains: string[], env: Record<string, string
     ...Object.fromEntries(urls),
     ALLOW_EMBEDDED: "1",
     PORT: "0",
+    ADMIN_PORT: "0",
     HEALTH_PORT: "0",
     LOG_FORMAT: "json",
     LOG_LEVEL: "warn",
@@ -83,7 +84,14 @@ export async function startCluster(domains: string[], env: Record<string, string
     ...env,
   };
   await run(["scripts/migrate.ts", "up"], { ...common, DATA_DIR: folder });
-  const jwtKeys = JSON.stringify(generateKeySet());
+  const keysOf: Record<string, Record<string, string>> = {
+    users: {
+      JWT_KEYS: JSON.stringify(generateKeySet()),
+      ADMIN_EMAIL: ADMIN.email,
+      ADMIN_PASSWORD: ADMIN.password,
+    },
+    admin: { ADMIN_JWT_KEYS: JSON.stringify(generateKeySet()) },
+  };
   const nodes: ClusterNode[] = [];
   let count = 0;
   const start = async (
@@ -91,15 +99,11 @@ export async function startCluster(domains: string[], env: Record<string, string
     own: Record<string, string> = {},
     script = "scripts/node.ts",
   ): Promise<ClusterNode> => {
-    const keys: Record<string, string> =
-      domain === "users"
-        ? { JWT_KEYS: jwtKeys, ADMIN_EMAIL: ADMIN.email, ADMIN_PASSWORD: ADMIN.password }
-        : {};
     const node = launch(script, domain, {
       ...common,
       NATS_URL: nats.urlOf(domain, PASSWORD),
       QUEUE_URL: nats.urlOf(domain, PASSWORD),
-      ...keys,
+      ...keysOf[domain],
       DATA_DIR: path.join(folder, `${domain}-${++count}`),
       ...own,
     });

@@ -11,8 +11,10 @@ const START_LIMIT = 60_000;
 export interface ClusterNode {
   domain: string;
   pid: number;
-  /** Of a gateway. */
+  /** Of the public gateway. */
   url: string;
+  /** Of the admin gateway. */
+  adminUrl: string;
   health: string;
   /** What it has printed. */
   log: string[];
@@ -43,6 +45,7 @@ export function launch(
     domain,
     pid: child.pid as number,
     url: "",
+    adminUrl: "",
     health: "",
     log: [],
     exited: new Promise((resolve) => child.once("exit", resolve)),
@@ -55,8 +58,9 @@ export function launch(
 function follow(child: ChildProcess, node: ClusterNode): void {
   for (const stream of [child.stdout, child.stderr])
     createInterface({ input: stream as NodeJS.ReadableStream }).on("line", (line) => {
-      const place = /^ {2}(API|Health) +(\S+)/.exec(line);
+      const place = /^ {2}(API|Admin|Health) +(\S+)/.exec(line);
       if (place?.[1] === "API") node.url = place[2] as string;
+      if (place?.[1] === "Admin") node.adminUrl = place[2] as string;
       if (place?.[1] === "Health") node.health = place[2] as string;
       node.log.push(line);
     });
