@@ -122,7 +122,7 @@ function neighbours(presidents: Set<string>, away: Set<string>): ServiceSchema[]
   ];
 }
 
-async function readMails(folder: string, to: string): Promise<Mail[]> {
+export async function readMails(folder: string, to: string): Promise<Mail[]> {
   const names = await readdir(folder).catch(() => []);
   const all = await Promise.all(
     names

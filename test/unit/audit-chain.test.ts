@@ -1,5 +1,4 @@
 /** Whoever changes the log is found, and where: random logs, random tampering. */
-import "../support/properties.ts";
 import fc from "fast-check";
 import { ADDRESS_KEPT, hashOf } from "../../lib/audit-chain.ts";
 import type { EntryRow } from "../../lib/audit-chain.ts";
