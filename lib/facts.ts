@@ -86,8 +86,11 @@ export function madeAt(id: string, otherwise = 0): number {
   return isId(id) ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : otherwise;
 }
 
+/** The version of an account that did not come to be. */
+export const UNDONE = 3;
+
 export function personFact(id: string, gone?: "erased" | "undone"): Fact {
-  const version = gone === undefined ? 1 : gone === "erased" ? 2 : 3;
+  const version = gone === undefined ? 1 : gone === "erased" ? 2 : UNDONE;
   return {
     id: `user:${id}`,
     version,

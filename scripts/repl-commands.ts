@@ -200,6 +200,14 @@ export const COMMANDS: Command[] = [
     },
   },
   {
+    command: "statistics-rebuild",
+    description: "Count all statistics anew from what the domains keep, or see how far that is",
+    async run(call) {
+      const { id, source, done } = await call("statistics.beginRebuild", {});
+      return `Rebuild ${id} is at ${source ?? "its end"}, with ${done} facts read; it goes on by itself.`;
+    },
+  },
+  {
     command: "erasure <user>",
     description: "Which domains have erased a user (by id)",
     async run(call, { user = "" }) {

@@ -29,13 +29,16 @@ export async function countClubs(
     if (id === null) continue;
     const known = clubs.get(id);
     const before = known ?? { id, version: -1, active: 0, members: 0, scanned: -1 };
+    const scanned = Math.max(before.scanned, revision);
+    const left = scanned > before.scanned ? await forgetMembers(tx, generation, id, scanned) : 0;
     const newer = fact.startsWith("club:") && version > before.version;
     const after = {
       ...before,
       ...(newer && { version, active: Number(there) }),
-      scanned: Math.max(before.scanned, revision),
+      members: before.members - left,
+      scanned,
     };
-    if (known && !newer && after.scanned === before.scanned) continue;
+    if (known && !newer && scanned === before.scanned) continue;
     clubs.set(id, after);
     changed.set(id, after);
   }
@@ -50,4 +53,16 @@ export async function countClubs(
   }));
   await replaceMany(tx, TABLE, generation, "id", known, written);
   return new Map([...clubs].map(([id, { scanned }]) => [id, scanned]));
+}
+
+/**
+ * Members who were told before their club is read may have left by a message that came before the rebuild began: who is
+ * in is read next. Returns how many were counted.
+ */
+async function forgetMembers(tx: Tx, generation: number, club: string, revision: number): Promise<number> {
+  const where = "WHERE generation = :generation AND id >= :first AND id < :end AND version <= :revision";
+  const values = { generation, first: `member:${club}:`, end: `member:${club};`, revision };
+  const counted = await tx.number(`SELECT SUM(there) AS n FROM statistics_facts ${where}`, values);
+  await tx.run(`DELETE FROM statistics_facts ${where}`, values);
+  return counted;
 }

@@ -61,10 +61,10 @@ export async function count(
   { facts, rosters }: Facts,
   read = false,
 ): Promise<void> {
+  const scanned = await countClubs(tx, generation, facts);
   const states = await statesOf(tx, generation, facts);
   const known = new Set(states.keys());
   const tally = new Tally();
-  const scanned = await countClubs(tx, generation, facts);
   const changed = new Map<string, State>();
   for (const fact of facts) {
     if (!read && isScanned(fact, scanned)) continue;

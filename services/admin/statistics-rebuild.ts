@@ -5,6 +5,7 @@
  */
 import type { ServiceBroker } from "moleculer";
 import type { Database, Tx } from "../../lib/database.ts";
+import { UNDONE } from "../../lib/facts.ts";
 import type { HistoryPage } from "../../lib/facts.ts";
 import { newId } from "../../lib/ids.ts";
 import { iso } from "../../lib/types.ts";
@@ -62,6 +63,13 @@ export async function begin(tx: Tx): Promise<Rebuild> {
     changes: 0,
     ...totals,
   });
+  // Their domain knows nothing any more of accounts that did not come to be.
+  await tx.run(
+    `INSERT INTO statistics_facts (generation, id, version, there, counted)
+     SELECT ${made.id}, id, version, there, counted FROM statistics_facts
+     WHERE generation = :live AND id >= :first AND id < :end AND version = ${UNDONE}`,
+    { live: generations[0]?.id ?? 0, first: "user:", end: "user;" },
+  );
   return present(made);
 }
 
