@@ -132,6 +132,9 @@ export function declare<const N extends string, const A extends Actions>(
   return { name, actions };
 }
 
+/** Fields that never come into the audit log. */
+const SECRET = /passw|secret|token|code|e-?mail|address|bio/i;
+
 function check(name: string, action: ActionContract): void {
   const refuse = (why: string): never => {
     throw new Error(`Action ${name}: ${why}`);
@@ -143,6 +146,8 @@ function check(name: string, action: ActionContract): void {
   if (action.rest && !action.summary) refuse("a route needs a summary.");
   if (action.cache && action.access !== "service")
     refuse("only service actions are cached: the answer must not depend on the caller.");
+  const secret = action.audit?.fields?.find((field) => SECRET.test(field));
+  if (secret) refuse(`"${secret}" is not recorded: no secret and nothing personal stands in the audit log.`);
   if (action.consumes && action.access !== "service") refuse("a consumer is called by the relay alone.");
   for (const param of pathParams(action.rest ?? ""))
     if (!propertiesOf(action.params)[param]) refuse(`the path parameter "${param}" is not among its params.`);

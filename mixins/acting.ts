@@ -4,8 +4,10 @@ import type { Acted } from "../lib/audit.ts";
 import type { LogEntry } from "../lib/audit-chain.ts";
 import type { Envelope } from "../lib/declare.ts";
 import type { NewMessage, Tx } from "../lib/database.ts";
+import { AppError } from "../lib/errors.ts";
 import { isId, newId } from "../lib/ids.ts";
 import type { Ctx } from "../lib/implement.ts";
+import { refusalOf } from "../middlewares/errors.ts";
 import type { SqlDomain } from "../lib/settings.ts";
 import { append } from "./audit-log.ts";
 import { runtimeOf } from "./runtime.ts";
@@ -27,9 +29,17 @@ export function actedBy(ctx: Ctx, answer: unknown, result = "ok"): Acted | null 
 export async function record(tx: Tx, ctx: Ctx, domain: SqlDomain, answer: unknown): Promise<void> {
   const acted = actedBy(ctx, answer);
   if (!acted) return;
-  if (domain === "admin") await append(tx, [entryOf(ctx, acted)]);
+  if (domain === "admin")
+    await append(tx, [entryOf(ctx, acted)]).catch((error: unknown) => notTaken(ctx, error));
   else await tx.tell(actedMessage(ctx, domain, acted));
   ctx.locals.recorded = true;
+}
+
+/** Without its entry nothing is done: what is wrong with the log is not the caller's. */
+function notTaken(ctx: Ctx, error: unknown): never {
+  if (refusalOf(error)) throw error;
+  ctx.broker.logger.error("The audit log takes no entries", { error: String(error) });
+  throw new AppError("UNAVAILABLE", { retryAfter: 2 });
 }
 
 /** The same where the caller has no token: it is the owner of the account who acts, and on the account. */

@@ -6,6 +6,22 @@ import { Id, List, Nullable, Page, Person, Time } from "../../lib/types.ts";
 
 const Line = T.String({ minLength: 1, maxLength: 150, pattern: "^[\\x21-\\x7e]+$" });
 
+/** What fits into the log, so that nothing else waits for what never will. */
+const ascii = (maxLength: number) => T.String({ maxLength, pattern: "^[\\x20-\\x7e]*$" });
+export const NewEntry = T.Object({
+  id: ascii(36),
+  at: T.Integer({ minimum: 0 }),
+  actor: Nullable(ascii(36)),
+  requestId: Nullable(ascii(128)),
+  acted: T.Object({
+    ...Acted.properties,
+    action: ascii(100),
+    subject: Nullable(T.Object({ type: ascii(40), id: ascii(100) })),
+    result: ascii(64),
+    address: Nullable(ascii(64)),
+  }),
+});
+
 const Filter = {
   actor: T.Optional(Id),
   action: T.Optional(Line),
@@ -96,13 +112,7 @@ export const audit = declare("audit", {
   },
   /** What an administrator does, or is refused; answers when it is in the log. */
   record: {
-    params: T.Object({
-      id: Id,
-      at: T.Integer(),
-      actor: Nullable(T.String()),
-      requestId: Nullable(T.String()),
-      acted: Acted,
-    }),
+    params: NewEntry,
     access: "service",
   },
   onMessage: {

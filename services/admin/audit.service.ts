@@ -1,9 +1,9 @@
 /** The audit log: what people and administrators have done, chained so that it cannot be changed unseen. */
 import { Readable } from "node:stream";
-import { Acted } from "../../lib/audit.ts";
 import { ADDRESS_KEPT } from "../../lib/audit-chain.ts";
+import type { LogEntry } from "../../lib/audit-chain.ts";
 import { pageOf, readCursor, writeCursor } from "../../lib/cursor.ts";
-import { invalid } from "../../lib/errors.ts";
+import { AppError, invalid, isAppError } from "../../lib/errors.ts";
 import { implement } from "../../lib/implement.ts";
 import type { Mixin } from "../../lib/implement.ts";
 import type { SigningKeys } from "../../lib/keys.ts";
@@ -17,19 +17,29 @@ import { checkpointRows, makeCheckpoint, readCheckpoint, saidBy } from "./audit-
 import { csvOf, cursorOf, pageOfLog, placeOf, present } from "./audit-reading.ts";
 import { verifyLog } from "./audit-verify.ts";
 import { AuditWriter } from "./audit-writer.ts";
-import { audit } from "./audit.contract.ts";
+import { audit, NewEntry } from "./audit.contract.ts";
 
 const MINUTE = 60_000;
 const CURSOR = "audit.checkpoints";
 /** Addresses that are deleted by one statement. */
 const AT_ONCE = 1_000;
 
-const check = compileCheck(Acted);
+const check = compileCheck(NewEntry);
 const own: Mixin<{ writer: AuditWriter; keys: SigningKeys }> = {};
 
 export default implement(audit, {
   mixins: [database("admin"), sweeper(), own],
   methods: {
+    /** @throws UNAVAILABLE where the store does not take it, whatever the reason: it is waited for */
+    async keep(entry: LogEntry): Promise<void> {
+      try {
+        await this.writer.add(entry);
+      } catch (error) {
+        if (isAppError(error)) throw error;
+        this.logger.error("The audit log takes no entries", { error: String(error) });
+        throw new AppError("UNAVAILABLE", { retryAfter: 2 });
+      }
+    },
     async makeCheckpoint(): Promise<void> {
       const checkpoint = await makeCheckpoint(this.db, this.keys, Date.now());
       if (checkpoint) this.logger.info("Audit checkpoint: keep it elsewhere", { checkpoint });
@@ -82,11 +92,12 @@ export default implement(audit, {
       };
     },
     async record(ctx) {
-      await this.writer.add(ctx.params);
+      await this.keep(ctx.params);
     },
     async onMessage(ctx) {
       const { id, at, actor, requestId, data } = ctx.params;
-      await this.writer.add({ id, at, actor, requestId, acted: check(data) as Acted });
+      // What the check lets through is an entry.
+      await this.keep(check({ id, at, actor, requestId, acted: data }) as unknown as LogEntry);
     },
   },
   created() {
