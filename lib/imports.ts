@@ -48,6 +48,14 @@ export const Outcome = T.Object({
 });
 export type Outcome = Static<typeof Outcome>;
 
+/** Milliseconds between what the messages of two rows are due, so that consumers leave something for everybody else. */
+const PACE = 2;
+
+/** When the messages of a row are due (milliseconds since 1970). */
+export function dueAt({ at }: Pick<Batch, "at">, row: number, pace = PACE): number {
+  return Math.max(Date.now(), at + row * pace);
+}
+
 /** A reason why a row was not taken. */
 export function because(field: string, code: FieldCode, values?: FieldError["values"]): FieldError {
   return { field, code, ...(values && { values }) };

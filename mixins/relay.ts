@@ -3,6 +3,7 @@
  * a row when each has answered. Every node of the domain runs one; a row claimed by a node that dies is due again after
  * the lease. What keeps failing becomes a dead letter. With a queue: publishing.ts.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger, ServiceBroker } from "moleculer";
 import type { Envelope } from "../lib/declare.ts";
 import { isAway } from "../middlewares/errors.ts";
@@ -99,7 +100,11 @@ export class Relay {
     const outcomes: Outcome[] = [];
     const queue = [...rows];
     const worker = async (): Promise<void> => {
-      for (let row = queue.shift(); row; row = queue.shift()) outcomes.push(await this.#deliver(row));
+      for (let row = queue.shift(); row; row = queue.shift()) {
+        outcomes.push(await this.#deliver(row));
+        // Embedded stores answer at once: without this, requests would wait until all of it is delivered.
+        await nextTurn();
+      }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
     const delivered = outcomes.filter(({ failed }) => failed.length === 0).map(({ row }) => row.id);

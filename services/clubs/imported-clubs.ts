@@ -8,6 +8,7 @@ import {
   claimOf,
   columnOf,
   differing,
+  dueAt,
   idOfRow,
   listOf,
   rowCheck,
@@ -192,15 +193,13 @@ export async function writeClubs(tx: Tx, batch: Batch, candidates: readonly Club
     })),
   );
   await tx.tellAll(
-    candidates.flatMap(({ id, president, fields: { name: called } }) => [
-      about({ id, version: 1 }, "clubs.created", { name: called, createdBy: president }),
-      about({ id, version: 1 }, "clubs.statusChanged", {
-        name: called,
-        from: "pending",
-        to: "active",
-        reason: null,
-        by: batch.by,
-      }),
-    ]),
+    candidates.flatMap(({ id, row, president, fields: { name: called } }) => {
+      const due = { dueAt: dueAt(batch, row) };
+      const approved = { name: called, from: "pending", to: "active", reason: null, by: batch.by };
+      return [
+        { ...about({ id, version: 1 }, "clubs.created", { name: called, createdBy: president }), ...due },
+        { ...about({ id, version: 1 }, "clubs.statusChanged", approved), ...due },
+      ];
+    }),
   );
 }

@@ -3,8 +3,8 @@ import { Type as T } from "typebox";
 import type { Statements, Tx } from "../../lib/database.ts";
 import type { FieldError } from "../../lib/errors.ts";
 import { isId } from "../../lib/ids.ts";
-import { because, claimOf, columnOf, differing, rowCheck, valuesOf } from "../../lib/imports.ts";
-import type { BatchRow, Claim } from "../../lib/imports.ts";
+import { because, claimOf, columnOf, differing, dueAt, rowCheck, valuesOf } from "../../lib/imports.ts";
+import type { Batch, BatchRow, Claim } from "../../lib/imports.ts";
 import { lookThrough, textFields } from "../../lib/moderation/fields.ts";
 import type { WordFilter } from "../../lib/moderation/filter.ts";
 import { OneOf } from "../../lib/types.ts";
@@ -132,7 +132,11 @@ export async function judgeMembers(
 }
 
 /** Makes people members of clubs that are locked; rows, counts and messages go together. */
-export async function writeMembers(tx: Tx, candidates: readonly MemberCandidate[]): Promise<void> {
+export async function writeMembers(
+  tx: Tx,
+  batch: Batch,
+  candidates: readonly MemberCandidate[],
+): Promise<void> {
   const now = Date.now();
   const clubIds = clubsOf(candidates);
   await tx.insertAll(
@@ -156,9 +160,10 @@ export async function writeMembers(tx: Tx, candidates: readonly MemberCandidate[
   });
   const byId = new Map(clubs.map((club) => [club.id, club]));
   await tx.tellAll([
-    ...candidates.flatMap(({ club, userId }) => {
-      const row = byId.get(club?.id ?? "");
-      return row ? [about(row, "clubs.memberJoined", { clubId: row.id, userId, applicationId: null })] : [];
+    ...candidates.flatMap(({ row, club, userId }) => {
+      const joined = byId.get(club?.id ?? "");
+      const data = { clubId: joined?.id, userId, applicationId: null };
+      return joined ? [{ ...about(joined, "clubs.memberJoined", data), dueAt: dueAt(batch, row) }] : [];
     }),
     ...clubs.map((row) => about(row, "clubs.updated", { name: row.name, status: row.status })),
   ]);

@@ -52,7 +52,7 @@ export default implement(clubImports, {
           });
         },
         judge: (statements) => judgeMembers(statements, candidates),
-        write: (tx, fresh) => writeMembers(tx, fresh),
+        write: (tx, fresh) => writeMembers(tx, batch, fresh),
       });
       if (!batch.dryRun) {
         for (const id of clubIds) await this.forget("clubs.record", id);

@@ -198,13 +198,13 @@ export async function settled(
  * Takes user names and e-mails for people whose rows will carry them; false when somebody was faster. Rows that are taken
  * and not used are freed by the sweep of identities.
  */
-export async function reserveNames(db: Statements, people: readonly Candidate[]): Promise<boolean> {
+export async function reserveNames(db: Database, people: readonly Candidate[]): Promise<boolean> {
   const values = people.flatMap(({ names: { username: name, email: address }, id }) => [
     { value: name, id },
     { value: address, id },
   ]);
   const held = await holdersOf(
-    db,
+    db.primary,
     values.map(({ value }) => value),
   );
   const now = Date.now();
@@ -212,14 +212,15 @@ export async function reserveNames(db: Statements, people: readonly Candidate[])
     .filter(({ value }) => !held.has(value))
     .map(({ value, id }) => ({ value, user_id: id, state: "reserved", created_at: now }));
   try {
-    await db.insertAll("identities", rows);
+    // Together for speed alone: whatever part of them is kept, a later try finds its own.
+    await db.transaction((tx) => tx.insertAll("identities", rows));
   } catch (error) {
     if (isDuplicate(error)) return false;
     throw error;
   }
   // Looked at when the names are ours: an erasure keeps one before it lets it go.
   const erased = await holdersOf(
-    db,
+    db.primary,
     people.map(({ names }) => names.erased),
   );
   return erased.size === 0;

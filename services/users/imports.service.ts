@@ -1,7 +1,7 @@
 import { isDuplicate } from "../../lib/database.ts";
 import type { Row, Tx } from "../../lib/database.ts";
 import { AppError } from "../../lib/errors.ts";
-import { Claims, failedRow } from "../../lib/imports.ts";
+import { Claims, dueAt, failedRow } from "../../lib/imports.ts";
 import type { Batch, Outcome } from "../../lib/imports.ts";
 import { implement } from "../../lib/implement.ts";
 import type { Mixin } from "../../lib/implement.ts";
@@ -50,7 +50,7 @@ export default implement(userImports, {
 
     /** False when somebody was faster with one of the names: then it is looked at again. */
     async create(batch: Batch, people: readonly Candidate[]): Promise<boolean> {
-      if (!(await reserveNames(this.db.primary, people))) return false;
+      if (!(await reserveNames(this.db, people))) return false;
       try {
         await this.db.transaction((tx) => this.write(tx, batch, people), {
           actor: batch.by,
@@ -68,9 +68,9 @@ export default implement(userImports, {
       return lost.length === 0;
     },
 
-    async write(tx: Tx, { at, lang }: Batch, people: readonly Candidate[]): Promise<void> {
+    async write(tx: Tx, batch: Batch, people: readonly Candidate[]): Promise<void> {
       const now = Date.now();
-      const rows = people.map((person) => rowOf(person, lang, now));
+      const rows = people.map((person) => rowOf(person, batch.lang, now));
       await tx.insertAll(
         "users",
         rows.map((row) => ({ ...row, search_key: searchKey(row) })),
@@ -80,9 +80,14 @@ export default implement(userImports, {
       );
       await tx.insertAll("user_roles", given);
       await tx.tellAll(
-        rows.map((row) => ({ type: "users.registered", aggregate: aggregateOf(row), data: {} })),
+        rows.map((user, i) => ({
+          type: "users.registered",
+          aggregate: aggregateOf(user),
+          data: {},
+          dueAt: dueAt(batch, people[i]?.row ?? 0),
+        })),
       );
-      const due = people.map(({ id, row }) => ({ user: id, dueAt: Math.max(now, at + row * MAIL_EVERY) }));
+      const due = people.map(({ id, row }) => ({ user: id, dueAt: dueAt(batch, row, MAIL_EVERY) }));
       await invitationsFor(tx, this.mailKeys, due, now);
     },
   },
