@@ -76,13 +76,27 @@ export async function up(m: Migration): Promise<void> {
   );
   await m.query(
     `CREATE TABLE statistics_memos (generation ${integer} NOT NULL, unit ${ascii(8)} NOT NULL,
-     begins_at ${integer} NOT NULL, ends_at ${integer} NOT NULL, active_changes ${integer} NOT NULL,
-     active_users ${integer} NOT NULL, approvals ${integer} NOT NULL, p50 ${integer}, p90 ${integer},
+     begins_at ${integer} NOT NULL, ends_at ${integer} NOT NULL, stamp ${integer} NOT NULL, ${columns(COUNTS)},
+     active_changes ${integer} NOT NULL, active_users ${integer} NOT NULL, p50 ${integer}, p90 ${integer},
      PRIMARY KEY (generation, unit, begins_at))${keyed}`,
+  );
+  await m.query(
+    `CREATE TABLE statistics_days (generation ${integer} NOT NULL, day ${integer} NOT NULL,
+     changes ${integer} NOT NULL, PRIMARY KEY (generation, day))${keyed}`,
   );
 }
 
 export async function down(m: Migration): Promise<void> {
-  const tables = ["memos", "clubs", "rosters", "approvals", "active", "people", "club_buckets", "buckets"];
+  const tables = [
+    "days",
+    "memos",
+    "clubs",
+    "rosters",
+    "approvals",
+    "active",
+    "people",
+    "club_buckets",
+    "buckets",
+  ];
   for (const table of [...tables, "facts", "generations"]) await m.query(`DROP TABLE statistics_${table}`);
 }

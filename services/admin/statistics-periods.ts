@@ -10,6 +10,13 @@ const MONDAY = 4 * DAY;
 /** What is shown when no beginning is asked for: so many buckets. */
 const BUCKETS: Record<Unit, number> = { hour: 48, day: 30, week: 12, month: 12 };
 
+/** A time in which the clock on the wall is not changed (milliseconds). */
+export interface Part {
+  from: number;
+  until: number;
+  offset: number;
+}
+
 export interface Period {
   unit: Unit;
   timezone: string;
@@ -87,16 +94,27 @@ function nextOf(unit: Unit, wall: number): number {
 }
 
 /** What is summed in the database before it is put into the buckets: it does not know months. */
-export function spanOf(unit: Unit): { span: number; shift: number } {
+function spanOf(unit: Unit): { span: number; shift: number } {
   if (unit === "hour") return { span: HOUR, shift: 0 };
   return unit === "week" ? { span: 7 * DAY, shift: 7 * DAY - MONDAY } : { span: DAY, shift: 0 };
 }
 
-/** The parts of a period in which the clock on the wall is not changed. */
-export function evenParts({ timezone, borders }: Period): { from: number; until: number; offset: number }[] {
+/** The parts that a period has by changes of the clock. */
+export function evenParts({ timezone, borders }: Pick<Period, "timezone" | "borders">): Part[] {
   const [from, until] = [borders[0] as number, borders.at(-1) as number];
   const offsets = offsetsOf(timezone, from, until);
   return offsets.map((each, i) => ({ ...each, until: offsets[i + 1]?.from ?? until }));
+}
+
+/** A group of rows begins where the hour, day or week of its first one does, or where the clock was changed since. */
+export function grouped(column: string, { offset, from }: Part, { unit }: Period) {
+  const { span, shift } = spanOf(unit);
+  return {
+    key: `${column} - (${column} + :shift) % :span`,
+    // More than nothing, so that the remainder is one of positive numbers.
+    values: { shift: offset + shift + (offset + shift < 0 ? span : 0), span },
+    begin: (at: number | string) => Math.max(from, Number(at)),
+  };
 }
 
 /** The bucket that `at`, within the period, falls into. */

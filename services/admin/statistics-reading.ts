@@ -1,13 +1,10 @@
 /** What is answered from the counted: sums of quarters of an hour, put into the buckets of a time zone. */
 import type { Database, Statements } from "../../lib/database.ts";
-import { COUNTED } from "../../lib/facts.ts";
-import type { Counted } from "../../lib/facts.ts";
-import { distinctIn } from "./statistics-distinct.ts";
-import { evenParts, indexOf, spanOf } from "./statistics-periods.ts";
-import type { Period } from "./statistics-periods.ts";
+import { countsOf } from "./statistics-memos.ts";
+import { evenParts, grouped, indexOf } from "./statistics-periods.ts";
+import type { Part, Period } from "./statistics-periods.ts";
 import type { Metric, Series, Totals } from "./statistics.contract.ts";
 
-export type Summed = Record<Counted | "active_changes", number>;
 interface Held {
   confirmed: number;
   checkedIn: number;
@@ -17,9 +14,6 @@ export interface Reading {
   series: Map<Metric, (number | null)[]>;
   attendance: Held;
 }
-
-const SUMS = [...COUNTED, "active_changes" as const];
-const DISTINCT: readonly Metric[] = ["active_users", "approval_seconds_p50", "approval_seconds_p90"];
 
 export async function liveGeneration(db: Statements): Promise<number> {
   return db.number("SELECT id FROM statistics_generations WHERE state = 'live'");
@@ -57,37 +51,31 @@ export async function readPeriod(
   now: number,
 ): Promise<Reading> {
   const buckets = period.borders.length - 1;
-  const sums = Array.from({ length: buckets }, zeros);
   const held = Array.from({ length: buckets }, (): Held => ({ confirmed: 0, checkedIn: 0 }));
-  for (const part of evenParts(period)) {
-    await sumPart(db.primary, generation, period, part, sums);
-    await attendancePart(db.primary, generation, period, part, now, held);
-  }
-  const distinct = metrics.some((metric) => DISTINCT.includes(metric))
-    ? await distinctIn(db, generation, period, sums)
-    : [];
+  for (const part of evenParts(period)) await attendancePart(db.primary, generation, period, part, now, held);
+  const counts = await countsOf(db, generation, period);
   const series = new Map<Metric, (number | null)[]>();
   for (const metric of metrics)
     if (metric === "attendance") series.set(metric, held.map(rateOf));
     else if (metric === "active_users")
       series.set(
         metric,
-        distinct.map(({ activeUsers }) => activeUsers),
+        counts.map(({ activeUsers }) => activeUsers),
       );
     else if (metric === "approval_seconds_p50")
       series.set(
         metric,
-        distinct.map(({ p50 }) => seconds(p50)),
+        counts.map(({ p50 }) => seconds(p50)),
       );
     else if (metric === "approval_seconds_p90")
       series.set(
         metric,
-        distinct.map(({ p90 }) => seconds(p90)),
+        counts.map(({ p90 }) => seconds(p90)),
       );
     else
       series.set(
         metric,
-        sums.map((sum) => sum[metric]),
+        counts.map((each) => each[metric]),
       );
   const total = (name: keyof Held): number => held.reduce((sum, each) => sum + each[name], 0);
   return { series, attendance: { confirmed: total("confirmed"), checkedIn: total("checkedIn") } };
@@ -100,42 +88,6 @@ export function rateOf({ confirmed, checkedIn }: Held): number | null {
 
 const seconds = (milliseconds: number | null): number | null =>
   milliseconds === null ? null : milliseconds / 1_000;
-
-function zeros(): Summed {
-  return Object.fromEntries(SUMS.map((name) => [name, 0])) as Summed;
-}
-
-type Part = ReturnType<typeof evenParts>[number];
-
-/** A group of rows begins where the hour, day or week of its first one does, or where the clock was changed since. */
-function grouped(column: string, { offset, from }: Part, { unit }: Period) {
-  const { span, shift } = spanOf(unit);
-  return {
-    key: `${column} - (${column} + :shift) % :span`,
-    // More than nothing, so that the remainder is one of positive numbers.
-    values: { shift: offset + shift + (offset + shift < 0 ? span : 0), span },
-    begin: (at: number | string) => Math.max(from, Number(at)),
-  };
-}
-
-async function sumPart(
-  db: Statements,
-  generation: number,
-  period: Period,
-  part: Part,
-  sums: Summed[],
-): Promise<void> {
-  const { key, values, begin } = grouped("bucket", part, period);
-  const rows = await db.all<Record<keyof Summed | "begins", number | string>>(
-    `SELECT ${key} AS begins, ${SUMS.map((name) => `SUM(${name}) AS ${name}`).join(", ")} FROM statistics_buckets
-     WHERE generation = :generation AND bucket >= :from AND bucket < :until GROUP BY begins`,
-    { generation, ...values, from: part.from, until: part.until },
-  );
-  for (const row of rows) {
-    const sum = sums[indexOf(period, begin(row.begins))] as Summed;
-    for (const name of SUMS) sum[name] += Number(row[name]);
-  }
-}
 
 async function attendancePart(
   db: Statements,

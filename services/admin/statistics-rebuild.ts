@@ -38,6 +38,7 @@ const TABLES = {
   statistics_rosters: "id",
   statistics_clubs: "id",
   statistics_memos: "begins_at",
+  statistics_days: "day",
 } as const;
 
 /** Begins a rebuild, or finds the one that is running. */

@@ -65,6 +65,7 @@ export class Tally {
 
   async write(tx: Tx, generation: number): Promise<void> {
     await this.#writeBuckets(tx, generation);
+    await this.#writeDays(tx, generation);
     await this.#writeClubs(tx, generation);
     await this.#writeMembers(tx, generation);
     const approvals = this.#approvals.map((row) => ({ generation, ...row }));
@@ -91,6 +92,16 @@ export class Tally {
       return { generation, bucket, ...(Object.fromEntries(counts) as Record<Column, number>) };
     });
     await replaceMany(tx, table, generation, "bucket", new Set(byBucket.keys()), rows);
+  }
+
+  /** Days of UTC in which anything was counted: by this is seen what is still as it was. */
+  async #writeDays(tx: Tx, generation: number): Promise<void> {
+    const table = "statistics_days";
+    const days = new Set([...this.#buckets.keys()].map((bucket) => Math.floor(bucket / DAY) * DAY));
+    const rows = await readMany<{ day: number; changes: number }>(tx, table, generation, "day", days);
+    const known = new Map(rows.map(({ day, changes }) => [day, changes]));
+    const after = [...days].map((day) => ({ generation, day, changes: (known.get(day) ?? 0) + 1 }));
+    await replaceMany(tx, table, generation, "day", new Set(known.keys()), after);
   }
 
   #addToClub(span: number, at: number, club: string, metric: OfClubs, by: number): void {

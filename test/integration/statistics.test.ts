@@ -64,6 +64,7 @@ async function empty(): Promise<void> {
     "rosters",
     "clubs",
     "memos",
+    "days",
   ];
   for (const table of tables) await db.primary.run(`DELETE FROM statistics_${table}`);
   await db.primary.run("DELETE FROM statistics_generations WHERE state <> 'live'");
@@ -142,7 +143,7 @@ test("whatever happens, told in any order, twice and at once, is counted as it h
         await check(life, unit, timezone);
       },
     ),
-    { numRuns: 30 },
+    { numRuns: 20 },
   );
 }, 120_000);
 
