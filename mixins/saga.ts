@@ -86,7 +86,9 @@ export function sagas(definitionsOf: (service: never) => SagaDefinition<never>[]
         const saga = await hold(this.db, id, this.$sagaOwner);
         if (!saga) return outcomeOf(this.db, id);
         const definition = find(this, saga.type);
-        if (saga.state === "running") await forward(this, saga, definition);
+        // Lost to somebody else, it is theirs to finish or to undo.
+        if (saga.state === "running" && !(await forward(this, saga, definition)))
+          return outcomeOf(this.db, id);
         if (saga.state === "undoing") await backward(this, saga, definition);
         return saga.state === "done" || saga.state === "undone" ? saga.state : "pending";
       },
@@ -169,7 +171,8 @@ async function undo(hand: Worker, saga: SagaRow, definition: SagaDefinition<obje
   await backward(hand, saga, definition);
 }
 
-async function forward(self: Worker, saga: SagaRow, { steps }: SagaDefinition<object>): Promise<void> {
+/** Whether the saga is still held. */
+async function forward(self: Worker, saga: SagaRow, { steps }: SagaDefinition<object>): Promise<boolean> {
   const data = JSON.parse(saga.data) as object;
   for (let step = steps[saga.step]; step; step = steps[saga.step]) {
     try {
@@ -186,10 +189,11 @@ async function forward(self: Worker, saga: SagaRow, { steps }: SagaDefinition<ob
       });
       if (!isAway(error) || saga.tries >= TRIES) saga.state = "undoing";
     }
-    if (!(await record(self, saga)) || saga.state === "undoing") return;
+    if (!(await record(self, saga))) return false;
+    if (saga.state === "undoing") return true;
   }
   saga.state = "done";
-  await record(self, saga);
+  return record(self, saga);
 }
 
 /**

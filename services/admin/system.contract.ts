@@ -122,6 +122,7 @@ export const system = declare("system", {
       more: T.Boolean({ description: "Time was up: ask again for the rest" }),
     }),
     access: "administrator",
+    errors: ["NOT_FOUND"],
     audit: { subject: "queue", id: "domain", fields: ["replayed"] },
   },
   drop: {
@@ -136,7 +137,7 @@ export const system = declare("system", {
       reason: T.String({ minLength: 1, maxLength: 500, description: "For the audit log" }),
     }),
     access: "administrator",
-    errors: ["ERASURE_OWED"],
+    errors: ["ERASURE_OWED", "NOT_FOUND"],
     audit: { subject: "deadLetter", fields: ["domain", "type", "reason"] },
   },
   sagas: {

@@ -23,7 +23,7 @@ export default implement(system, {
   mixins: [keysAlone()],
   methods: {
     /** The nodes that run search, and what each tells of its last rebuild. Those that do not answer are left out. */
-    async rebuilds(ctx: Ctx<unknown>): Promise<Rebuild> {
+    async rebuilds(ctx: Ctx): Promise<Rebuild> {
       const nodes = searchNodes(this.broker.registry);
       const asked = nodes.map((nodeID) =>
         ctx.call("search.rebuildState", {}, { nodeID, timeout: SEARCH_LIMIT, retries: 0 }).then(
