@@ -46,9 +46,9 @@ export interface Runtime {
   readiness: Readiness;
   /** Prometheus metrics of this process. */
   metrics: Registry;
-  /** Verifies access tokens with the keys that `auth.keys` tells. */
+  /** Verifies access tokens with the keys that users tells. */
   verifier: Verifier;
-  /** Verifies those of administrators' sessions with the keys that `adminAuth.keys` tells. */
+  /** Verifies those of administrators' sessions with the keys that the admin domain tells. */
   adminVerifier: Verifier;
   /** What administrators have set. */
   live: LiveSettings;

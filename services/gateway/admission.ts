@@ -12,7 +12,7 @@ import { retryAfter } from "./overload.ts";
 import type { Operation } from "./routes.ts";
 
 /** What a person needs to go on reading while nothing may be changed. */
-const SESSIONS = new Set(["auth.login", "auth.refresh", "auth.logout"]);
+const SESSIONS = new Set(["POST /auth/login", "POST /auth/refresh", "POST /auth/logout"]);
 /** Seconds. */
 const MAINTENANCE_ENDS = 60;
 
@@ -39,9 +39,9 @@ export async function admit(exchange: Exchange, operation: Operation): Promise<v
 }
 
 /** While `maintenance.mode` is on only administrators change things. */
-function refuseInMaintenance({ live }: Gateway, { method, path, action }: Operation): void {
+function refuseInMaintenance({ live }: Gateway, { method, path, label }: Operation): void {
   if (method === "GET" || !live.get("maintenance.mode")) return;
-  if (path.startsWith("/admin/") || SESSIONS.has(action ?? "")) return;
+  if (path.startsWith("/admin/") || SESSIONS.has(label)) return;
   throw new AppError("MAINTENANCE", { retryAfter: MAINTENANCE_ENDS });
 }
 

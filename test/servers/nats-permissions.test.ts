@@ -29,7 +29,12 @@ test("calls are those of the code", () => {
   ]);
   // One node of it asks another that owns a roster.
   expect(calls["activities"]).toContain("activities");
-  expect(calls["search"]).toEqual(["clubs", "posts", "users"]);
+  // Its own domain alone, which no other gateway may call.
+  expect(calls["admin-gateway"]).toEqual(["admin"]);
+  expect([...talk.events].filter(([, to]) => to.has("admin-gateway")).map(([from]) => from)).toEqual([
+    "admin",
+  ]);
+  expect(calls["search"]).toEqual(["clubs", "posts"]);
   expect(calls["clubs"]).toContain("search");
   expect(calls["applications"]).not.toContain("search");
   // Its texts are filtered, by a list that is asked for.
@@ -107,6 +112,12 @@ describeWith(["nats"], "a user of NATS", () => {
     ["search", "MOL-x.REQ.notifications.host~1", "notifications", false],
     ["gateway", "MOL-x.REQ.users.host~1", "users", true],
     ["gateway", "MOL-x.REQ.search.host~1", "search", false],
+    ["gateway", "MOL-x.REQ.admin.host~1", "admin", false],
+    ["admin-gateway", "MOL-x.REQ.admin.host~1", "admin", true],
+    ["admin-gateway", "MOL-x.REQ.users.host~1", "users", false],
+    ["admin", "MOL-x.EVENT.admin-gateway.host~1", "admin-gateway", true],
+    ["admin", "MOL-x.EVENT.gateway.host~1", "gateway", true],
+    ["gateway", "MOL-x.EVENT.admin-gateway.host~1", "admin-gateway", false],
     ["notifications", "MOL-x.EVENT.gateway.host~1", "gateway", true],
     ["search", "MOL-x.EVENT.gateway.host~1", "gateway", false],
     ["users", "MOL-x.EVENT.gateway.host~1", "gateway", true],

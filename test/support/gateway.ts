@@ -47,6 +47,7 @@ export const things = declare("things", {
   get: { rest: "GET /things/:id", summary, params: T.Object({ id: Id }), returns: Thing, access: "any" },
   create: {
     rest: "POST /things",
+    audit: { subject: "thing" },
     summary,
     params: T.Object({ name: T.Optional(T.String()) }),
     returns: T.Object({ id: T.String(), version: T.Integer() }),
@@ -55,6 +56,7 @@ export const things = declare("things", {
   },
   echo: {
     rest: "POST /things/:id/echo",
+    audit: { subject: "thing" },
     summary,
     params: T.Object({ id: Id, data: T.Optional(T.Unknown()) }),
     returns: Echo,
@@ -63,6 +65,7 @@ export const things = declare("things", {
   },
   change: {
     rest: "PATCH /things/:id",
+    audit: { subject: "thing" },
     summary,
     params: T.Object({ id: Id, name: T.String() }),
     returns: Thing,
@@ -70,14 +73,22 @@ export const things = declare("things", {
   },
   remove: {
     rest: "DELETE /things/:id",
+    audit: { subject: "thing" },
     summary,
     params: T.Object({ id: Id, password: T.String(), occurrence: T.Optional(T.Integer()) }),
     returns: Echo,
     access: "any",
   },
-  forget: { rest: "DELETE /things/:id/mark", summary, params: T.Object({ id: Id }), access: "any" },
+  forget: {
+    rest: "DELETE /things/:id/mark",
+    audit: { subject: "thing" },
+    summary,
+    params: T.Object({ id: Id }),
+    access: "any",
+  },
   secret: {
     rest: "POST /things/:id/secret",
+    audit: { subject: "thing" },
     summary,
     params: T.Object({ id: Id }),
     returns: Echo,
@@ -87,6 +98,7 @@ export const things = declare("things", {
   },
   signIn: {
     rest: "POST /sign-in",
+    audit: { subject: "thing" },
     summary,
     returns: Echo,
     status: 200,
