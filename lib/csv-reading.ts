@@ -1,6 +1,6 @@
 /** CSV as others write it: in UTF-8 or GB18030, with or without BOM, any line ends; read without holding the process up. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { parse } from "csv-parse";
+import { CsvError, parse } from "csv-parse";
 import { AppError } from "./errors.ts";
 
 export type Charset = "utf-8" | "gb18030";
@@ -85,13 +85,9 @@ export async function* csvRows(texts: Iterable<string>): AsyncGenerator<string[]
     await Promise.race([failed, ended]);
     yield portion();
   } catch (error) {
-    if (!isCsvError(error)) throw error;
+    if (!(error instanceof CsvError)) throw error;
     throw new AppError("IMPORT_MALFORMED", { row: count + rows.length });
   } finally {
     parser.destroy();
   }
-}
-
-function isCsvError(error: unknown): boolean {
-  return String((error as { code?: unknown } | null)?.code).startsWith("CSV_");
 }
