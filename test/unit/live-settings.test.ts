@@ -21,7 +21,7 @@ function fits(setting: Setting, value: unknown): boolean {
     case "integer":
       return Number.isSafeInteger(value) && setting.min <= Number(value) && Number(value) <= setting.max;
     case "text":
-      return typeof value === "string" && [...value].length <= setting.max && value === value.trim();
+      return typeof value === "string" && Array.from(value).length <= setting.max && value === value.trim();
     case "timezone":
       return Intl.supportedValuesOf("timeZone").includes(String(value)) || value === "UTC";
     case "list":
