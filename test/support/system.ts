@@ -1,6 +1,5 @@
 /** The admin domain beside clubs and search, with stand-ins that refuse, hang or are away when a test says so. */
 import type { ServiceSchema } from "moleculer";
-import type { Database } from "../../lib/database.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { DatabaseMethods } from "../../mixins/database.ts";
 import { startOffice } from "./admin.ts";
@@ -90,7 +89,7 @@ function standIns(world: Neighbourhood): ServiceSchema[] {
 export function outboxOf(office: Office, service: "usersQueue" | "clubsQueue") {
   const { db, relay } = office.broker.getLocalService(service) as unknown as DatabaseMethods;
   return {
-    db: db as Database,
+    db,
     async tryAgain(): Promise<void> {
       await db.primary.run("UPDATE outbox SET due_at = 0 WHERE published_at IS NULL");
       relay.nudge();
