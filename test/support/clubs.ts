@@ -161,12 +161,13 @@ export class Campus {
       });
   }
 
-  /** The messages about a club, in the order of their telling: all of them, or those of a type. */
+  /** The messages about a club, in the order of their telling: all of them but the audit log's, or those of a type. */
   async told(clubId: string, type?: string): Promise<Envelope<Record<string, unknown>>[]> {
     const rows = await this.db.primary.all<{ envelope: string }>("SELECT envelope FROM outbox ORDER BY id");
     return rows
       .map(({ envelope }) => JSON.parse(envelope) as Envelope<Record<string, unknown>>)
-      .filter((each) => each.aggregate.id === clubId && (type === undefined || each.type === type));
+      .filter(({ aggregate }) => aggregate.id === clubId)
+      .filter((each) => (type === undefined ? each.type !== "clubs.acted" : each.type === type));
   }
 
   stop(): Promise<void> {
