@@ -19,6 +19,7 @@ test("the first tour, as it stands", async () => {
     PATH: process.env["PATH"] ?? "",
     DATA_DIR: folder,
     PORT: "0",
+    ADMIN_PORT: "0",
     HEALTH_PORT: "0",
     HOST: "127.0.0.1",
     LOG_LEVEL: "warn",
