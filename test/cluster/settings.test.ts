@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ServiceBroker } from "moleculer";
+import type { Database } from "../../lib/database.ts";
 import { generateKeySet } from "../../lib/keys.ts";
 import { readSettings } from "../../lib/settings.ts";
 import type { DatabaseMethods } from "../../mixins/database.ts";
@@ -16,6 +17,10 @@ import { describeWith, startNats } from "../support/servers/index.ts";
 import type { Server } from "../support/servers/index.ts";
 
 const WAIT_MS = 60_000;
+
+function databaseOf(admin: ServiceBroker | null): Database {
+  return (admin?.getLocalService("settings") as unknown as DatabaseMethods).db;
+}
 const ADMIN_KEYS = JSON.stringify(generateKeySet());
 
 describeWith(["nats"], "settings on several nodes", () => {
@@ -138,8 +143,7 @@ describeWith(["nats"], "settings on several nodes", () => {
 
   test("and does so where the telling after the change was lost", async () => {
     // As if every node had missed it: nobody tells this change but by telling what holds again and again.
-    const { db } = admin?.getLocalService("settings") as unknown as DatabaseMethods;
-    await db.transaction(async (tx) => {
+    await databaseOf(admin).transaction(async (tx) => {
       await tx.run("UPDATE settings_revision SET revision = revision + 1");
       await tx.run("UPDATE settings SET value = '901' WHERE name = 'limits.anonymousPerMinute'");
     });
@@ -162,8 +166,7 @@ describeWith(["nats"], "settings on several nodes", () => {
   );
 
   test("what a restored database says holds again, though it is older", async () => {
-    const { db } = admin?.getLocalService("settings") as unknown as DatabaseMethods;
-    await db.transaction(async (tx) => {
+    await databaseOf(admin).transaction(async (tx) => {
       await tx.run("UPDATE settings_revision SET revision = 1");
       await tx.run("UPDATE settings SET value = '902' WHERE name = 'limits.anonymousPerMinute'");
     });
