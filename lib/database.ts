@@ -1,7 +1,7 @@
 /** SQL of one domain: one Sequelize instance for the process, statements with named values, transactions. */
 import { QueryTypes, Sequelize, Transaction, UniqueConstraintError } from "sequelize";
 import type { Options } from "sequelize";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { newId } from "./ids.ts";
 import type { Envelope } from "./declare.ts";
 import { mysqlDriver, PRIMARY } from "./mysql.ts";
@@ -11,8 +11,8 @@ export type Value = string | number | null;
 export type Values = Record<string, Value | readonly Value[]>;
 export type Row = Record<string, Value>;
 
-/** SQLite looks for each value's place among all of them, so that more at once take longer. */
-const VALUES_AT_ONCE = 500;
+/** Of one statement. */
+const ROWS_AT_ONCE = 100;
 
 /**
  * Runs statements whose values are named (`:id`) and always bound, never written into the text; a list fills
@@ -66,15 +66,19 @@ export class Statements {
   /** Inserts rows of the same columns. Outside a transaction a failure may leave the first of them. */
   async insertAll(table: string, rows: readonly Row[]): Promise<void> {
     const columns = Object.keys(rows[0] ?? {});
-    const atOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / columns.length));
-    for (let from = 0; from < rows.length; from += atOnce) {
-      const some = rows.slice(from, from + atOnce);
-      const places = some.map(
-        (_, i) => `(${columns.map((_column, j) => `$${i * columns.length + j + 1}`).join(", ")})`,
-      );
-      const text = `INSERT INTO ${table} (${columns.join(", ")}) VALUES ${places.join(", ")}`;
-      const bind = some.flatMap((row) => columns.map((column) => row[column] ?? null));
-      await this.sequelize.query(text, { bind, type: QueryTypes.INSERT, transaction: this.transaction });
+    const into = `INSERT INTO ${table} (${columns.join(", ")})`;
+    for (let from = 0; from < rows.length; from += ROWS_AT_ONCE) {
+      const some = rows
+        .slice(from, from + ROWS_AT_ONCE)
+        .map((row) => columns.map((name) => row[name] ?? null));
+      const { text, bind } = this.sequelize.getDialect() === "mysql" ? listed(some) : asJson(some);
+      await this.sequelize.query(`${into} ${text}`, {
+        bind,
+        type: QueryTypes.INSERT,
+        transaction: this.transaction,
+      });
+      // An embedded store answers at once: without this, requests would wait until all of it is written.
+      await nextTurn();
     }
   }
 
@@ -88,6 +92,23 @@ export class Statements {
       throw error;
     }
   }
+}
+
+interface Bound {
+  text: string;
+  bind: Value[] | Record<string, Value>;
+}
+
+function listed(rows: readonly Value[][]): Bound {
+  let at = 0;
+  const places = rows.map((row) => `(${row.map(() => `$${++at}`).join(", ")})`);
+  return { text: `VALUES ${places.join(", ")}`, bind: rows.flat() };
+}
+
+/** The same for SQLite: each bound value costs it more than to read it out of JSON, which keeps strings and whole numbers. */
+function asJson(rows: readonly Value[][]): Bound {
+  const values = (rows[0] ?? []).map((_, i) => `json_extract(value, '$[${i}]')`);
+  return { text: `SELECT ${values.join(", ")} FROM json_each($rows)`, bind: { rows: JSON.stringify(rows) } };
 }
 
 /** `:name` → bound values; lists are spread. Quoted text in statements holds no colons. */

@@ -5,7 +5,7 @@ import { Type as T } from "typebox";
 import { readCell } from "./csv.ts";
 import type { FieldCode, FieldError } from "./errors.ts";
 import { isRefusal } from "./errors.ts";
-import { LanguageTag, OneOf } from "./types.ts";
+import { LanguageTag, Nullable, OneOf } from "./types.ts";
 import { compileCheck } from "./validate.ts";
 
 /** Some rows of an import, in the order of the file. */
@@ -33,9 +33,9 @@ const Reason = T.Object({
 /** What a row takes that only one can have, and what it says of it. */
 export const Claim = T.Object({
   keys: T.Array(T.Object({ field: T.String(), key: T.String() })),
-  /** By column: what would be stored, and what the row itself gives; both shortened to digests. */
-  stored: T.Record(T.String(), T.String()),
-  given: T.Record(T.String(), T.String()),
+  /** By column: what would be stored, and what the row itself gives. */
+  stored: T.Record(T.String(), Nullable(T.String())),
+  given: T.Record(T.String(), Nullable(T.String())),
 });
 export type Claim = Static<typeof Claim>;
 
@@ -113,18 +113,14 @@ export function differing(stored: Record<string, unknown>, given: Record<string,
   return Object.keys(given).filter((column) => given[column] !== stored[column]);
 }
 
-/** A claim of what would be stored. */
-export function claimOf(
-  keys: Claim["keys"],
-  stored: Record<string, string | null>,
-  given: Record<string, string | null>,
-): Claim {
+/** A claim as a dry run tells it: the same file may have megabytes of texts. */
+export function sealed({ keys, stored, given }: Claim): Claim {
   return { keys, stored: digests(stored), given: digests(given) };
 }
 
-function digests(values: Record<string, string | null>): Record<string, string> {
+function digests(values: Claim["stored"]): Claim["stored"] {
   return Object.fromEntries(
-    Object.entries(values).map(([column, value]) => [column, value === null ? "" : digest(value)]),
+    Object.entries(values).map(([column, value]) => [column, value === null ? null : digest(value)]),
   );
 }
 

@@ -4,7 +4,7 @@ import type { Database, Statements, Tx } from "../../lib/database.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { FieldError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
-import { Claims, failedRow } from "../../lib/imports.ts";
+import { Claims, failedRow, sealed } from "../../lib/imports.ts";
 import type { Batch, Claim, Outcome } from "../../lib/imports.ts";
 
 /** Others who take a name of the batch at the same moment. */
@@ -32,7 +32,7 @@ export async function runBatch<C extends { row: number }>(
     const judge = await work.judge(db.primary);
     return work.candidates.map((candidate) => {
       const outcome = outcomeOf(candidate.row, judge(candidate));
-      return outcome.outcome === "created" ? { ...outcome, claim: work.claimOf(candidate) } : outcome;
+      return outcome.outcome === "created" ? { ...outcome, claim: sealed(work.claimOf(candidate)) } : outcome;
     });
   }
   for (let attempt = 0; attempt < TRIES; attempt++)

@@ -5,7 +5,6 @@ import type { Row, Statements, Tx } from "../../lib/database.ts";
 import type { FieldError } from "../../lib/errors.ts";
 import {
   because,
-  claimOf,
   columnOf,
   differing,
   dueAt,
@@ -124,7 +123,7 @@ function comparable(
 
 /** A name that no other club of the file can have. */
 export function claimOfClub({ nameKey, stored, given }: ClubCandidate): Claim {
-  return claimOf([{ field: "name", key: nameKey }], stored, given);
+  return { keys: [{ field: "name", key: nameKey }], stored, given };
 }
 
 /** How rows stand to the clubs and categories that are there. */

@@ -3,7 +3,7 @@ import { Type as T } from "typebox";
 import type { Statements, Tx } from "../../lib/database.ts";
 import type { FieldError } from "../../lib/errors.ts";
 import { isId } from "../../lib/ids.ts";
-import { because, claimOf, columnOf, differing, dueAt, rowCheck, valuesOf } from "../../lib/imports.ts";
+import { because, columnOf, differing, dueAt, rowCheck, valuesOf } from "../../lib/imports.ts";
 import type { Batch, BatchRow, Claim } from "../../lib/imports.ts";
 import { lookThrough, textFields } from "../../lib/moderation/fields.ts";
 import type { WordFilter } from "../../lib/moderation/filter.ts";
@@ -90,7 +90,7 @@ export async function findClubs(
 
 /** A membership that nobody else in the file can have. */
 export function claimOfMember({ club, userId, role, title: called, given }: MemberCandidate): Claim {
-  return claimOf([{ field: "user", key: `${club?.id}:${userId}` }], { role, title: called }, given);
+  return { keys: [{ field: "user", key: `${club?.id}:${userId}` }], stored: { role, title: called }, given };
 }
 
 /** Ids of the clubs of rows, each once, in the order in which all lock them. */

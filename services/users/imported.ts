@@ -6,16 +6,7 @@ import { isDuplicate } from "../../lib/database.ts";
 import type { Database, Row, Statements } from "../../lib/database.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { FieldError } from "../../lib/errors.ts";
-import {
-  because,
-  claimOf,
-  columnOf,
-  differing,
-  idOfRow,
-  listOf,
-  rowCheck,
-  valuesOf,
-} from "../../lib/imports.ts";
+import { because, columnOf, differing, idOfRow, listOf, rowCheck, valuesOf } from "../../lib/imports.ts";
 import type { Batch, BatchRow, Claim } from "../../lib/imports.ts";
 import { lookThrough, textFields } from "../../lib/moderation/fields.ts";
 import type { WordFilter } from "../../lib/moderation/filter.ts";
@@ -119,7 +110,7 @@ function candidateOf(id: string, row: number, person: Static<typeof Params>, ema
 /** What a person takes that nobody else in the file can have. */
 export function claimOfPerson({ names, stored, given }: Candidate): Claim {
   const keys = (["username", "email"] as const).map((field) => ({ field, key: names[field] }));
-  return claimOf(keys, stored, given);
+  return { keys, stored, given };
 }
 
 /** `new`: nobody has the names; `made`: by an earlier try of this row; `doubt`: somebody is about to take or free them. */

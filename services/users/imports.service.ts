@@ -1,7 +1,7 @@
 import { isDuplicate } from "../../lib/database.ts";
 import type { Row, Tx } from "../../lib/database.ts";
 import { AppError } from "../../lib/errors.ts";
-import { Claims, dueAt, failedRow } from "../../lib/imports.ts";
+import { Claims, dueAt, failedRow, sealed } from "../../lib/imports.ts";
 import type { Batch, Outcome } from "../../lib/imports.ts";
 import { implement } from "../../lib/implement.ts";
 import type { Mixin } from "../../lib/implement.ts";
@@ -133,7 +133,7 @@ export default implement(userImports, {
 function foreseen([person, standing]: [Candidate, unknown]): Outcome {
   const { row } = person;
   if (standing === "new" || standing === "made")
-    return { row, outcome: "created", claim: claimOfPerson(person) };
+    return { row, outcome: "created", claim: sealed(claimOfPerson(person)) };
   if (Array.isArray(standing)) return failedRow(row, standing);
   return { row, outcome: "unchanged" };
 }
