@@ -2,9 +2,10 @@
  * Messages that many people are to be told of: kept when they come, so that whoever brings one waits for nothing, and
  * told one after another, so that others who are told something meanwhile do not wait for them either.
  */
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as breath } from "node:timers/promises";
 import type { Logger } from "moleculer";
 import type { Collection, DocumentStore } from "../../lib/documents.ts";
+import { newId } from "../../lib/ids.ts";
 import type { Notice } from "./recipients.ts";
 
 /** More recipients than these are told later. */
@@ -18,15 +19,16 @@ interface FanOut {
   notices: Notice[];
   /** When it is told, or told by another node if this one dies (milliseconds). */
   dueAt: number;
+  /** Names the turn in which it is told; of a node that may be gone. */
+  turn?: string;
 }
 
-/** Longer than all the people of one message take. */
+/** Longer than all the people of one turn take. */
 const LEASE = 60_000;
 /** After a failure. */
 const PAUSE = 5_000;
+/** Messages of one turn: each write of a store costs about as much as a hundred people do. */
 const AT_ONCE = 10;
-/** Between two messages: others come first. */
-const BREAK = 10;
 
 export class FanOuts {
   readonly #all: Collection<FanOut>;
@@ -65,8 +67,7 @@ export class FanOuts {
     if (this.#working || this.#stopped) return;
     this.#working = true;
     try {
-      for (let due = await this.#due(); due.length > 0; due = await this.#due())
-        for (const each of due) await this.#one(each);
+      while (!this.#stopped && (await this.#turn())) await breath();
     } catch (error) {
       this.#log.warn("Messages to many people wait", { error: String(error) });
     }
@@ -77,23 +78,40 @@ export class FanOuts {
     this.#stopped = true;
   }
 
-  async #due(): Promise<FanOut[]> {
-    if (this.#stopped) return [];
-    return this.#all.find({ dueAt: { $lte: Date.now() } }, { sort: { dueAt: 1, _id: 1 }, limit: AT_ONCE });
+  /** Tells some of those that are due; whether there were any. */
+  async #turn(): Promise<boolean> {
+    const now = Date.now();
+    const due = { dueAt: { $lte: now } };
+    const found = await this.#all.find(due, {
+      sort: { dueAt: 1, _id: 1 },
+      limit: AT_ONCE,
+      projection: ["dueAt"],
+    });
+    if (found.length === 0) return false;
+    const ids = { $in: found.map(({ _id }) => _id) };
+    const turn = newId();
+    await this.#all.updateMany({ _id: ids, ...due }, { $set: { dueAt: now + LEASE, turn } });
+    // Of the others another node was faster.
+    const mine = await this.#all.find({ _id: ids, turn });
+    const told: string[] = [];
+    for (const each of mine) {
+      if (this.#stopped) break;
+      if (await this.#one(each)) told.push(each._id);
+      await breath();
+    }
+    await this.#all.deleteMany({ _id: { $in: told } });
+    if (this.#stopped) await this.#all.updateMany({ _id: ids, turn }, { $set: { dueAt: Date.now() } });
+    return true;
   }
 
-  async #one({ _id, at, notices, dueAt }: FanOut): Promise<void> {
-    const mine = Date.now() + LEASE;
-    const { matched } = await this.#all.updateOne({ _id, dueAt }, { $set: { dueAt: mine } });
-    // Another node was faster.
-    if (matched === 0) return;
+  async #one({ _id, at, notices, turn }: FanOut): Promise<boolean> {
     try {
       await this.#tell({ id: _id, at }, notices);
-      await this.#all.deleteMany({ _id });
+      return true;
     } catch (error) {
       this.#log.warn("A message to many people is told later", { message: _id, error: String(error) });
-      await this.#all.updateOne({ _id, dueAt: mine }, { $set: { dueAt: Date.now() + PAUSE } });
+      await this.#all.updateOne({ _id, turn: turn ?? null }, { $set: { dueAt: Date.now() + PAUSE } });
+      return false;
     }
-    await sleep(BREAK);
   }
 }

@@ -52,7 +52,7 @@ const YEAR = 365 * 24 * 3_600_000;
 /** One write is one transaction that the process waits for. */
 const BATCH = 500;
 /** Recipients that are told at a time: more would hold up everybody else. */
-const AT_ONCE = 250;
+const AT_ONCE = 300;
 
 export class Inbox {
   readonly #all: Collection<NotificationDocument>;
