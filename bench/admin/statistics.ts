@@ -72,6 +72,8 @@ async function fill(db: Database): Promise<void> {
   await db.primary.run(
     `${series(DAYS)} INSERT INTO statistics_days (generation, day, changes) SELECT 1, ${BEGIN} + i * ${DAY}, 1 FROM n`,
   );
+  // Built at the end, which takes a third of the time.
+  await db.primary.run("DROP INDEX statistics_active_person");
   // A month of quarters at a time; people by a step that meets each once in a quarter.
   for (let first = 0; first < QUARTERS; first += 2_880) {
     const quarters = Math.min(2_880, QUARTERS - first);
@@ -82,6 +84,7 @@ async function fill(db: Database): Promise<void> {
          1 + ((${first} + i / ${ACTIVE}) * 7919 + (i % ${ACTIVE}) * 331) % ${PEOPLE} FROM n`,
     );
   }
+  await db.primary.run("CREATE INDEX statistics_active_person ON statistics_active (generation, person)");
   await db.primary.run(
     `${series(QUARTERS * EACH.approvals)} INSERT INTO statistics_approvals (generation, bucket, took, id)
      SELECT 1, ${BEGIN} + (i / ${EACH.approvals}) * ${QUARTER}, (i * 48271) % 600000000, 'application:' || i FROM n`,

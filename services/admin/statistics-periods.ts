@@ -42,7 +42,7 @@ export function periodOf(
 
 /** When the default period of a unit begins that ends at `to`. */
 export function defaultFrom(unit: Unit, timezone: string, to: number): number {
-  if (unit === "hour") return to - (BUCKETS.hour - 1) * HOUR;
+  if (unit === "hour") return Math.max(0, to - 1 - (BUCKETS.hour - 1) * HOUR);
   let begin = floorOf(unit, wallOf(timezone, to - 1));
   for (let i = 1; i < BUCKETS[unit]; i++) begin = floorOf(unit, begin - 1);
   return Math.max(0, instantOf(timezone, begin));
