@@ -77,7 +77,7 @@ async function overNats(processes: Processes): Promise<SetUp> {
   const back = await processes.node(
     NODE,
     DOMAINS.filter((domain) => domain !== "gateway"),
-    { ...common, JWT_KEYS: KEYS, ADMIN_JWT_KEYS: KEYS, ADMIN_PORT: "0", HEALTH_PORT: `${health}` },
+    { ...common, JWT_KEYS: KEYS, ADMIN_JWT_KEYS: KEYS, HEALTH_PORT: `${health}` },
     { url: `http://127.0.0.1:${health}/health/ready` },
   );
   const ready = { url: `http://127.0.0.1:${port}/posts/hot` };

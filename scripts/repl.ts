@@ -9,7 +9,7 @@ async function main(): Promise<void> {
     throw new SettingsError(
       "NATS_URL is not set, so there is no cluster to join. Set it to the cluster's NATS, or use `npm start -- --repl` for a prompt inside the one process.",
     );
-  const broker = await createNode({ ...settings, jwtKeys: null }, []);
+  const broker = await createNode({ ...settings, jwtKeys: null, adminJwtKeys: null }, []);
   await broker.start();
   startRepl(broker);
 }

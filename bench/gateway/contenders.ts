@@ -33,6 +33,7 @@ export const OURS: Record<string, string> = {
   RATE_LIMIT_AUTH: "1000000000",
   ALLOW_EMBEDDED: "1",
   HEALTH_PORT: "0",
+  ADMIN_PORT: "0",
   PUBLIC_KEYS,
 };
 

@@ -22,7 +22,7 @@ export async function withRealDomains(processes: Processes, tracingUrl: string):
   const back = await processes.node(
     "scripts/node.ts",
     DOMAINS.filter((domain) => domain !== "gateway"),
-    { ...common, JWT_KEYS: KEYS, ADMIN_JWT_KEYS: KEYS, ADMIN_PORT: "0", HEALTH_PORT: `${backHealth}` },
+    { ...common, JWT_KEYS: KEYS, ADMIN_JWT_KEYS: KEYS, HEALTH_PORT: `${backHealth}` },
     ready(backHealth),
   );
   const front = await processes.node(
