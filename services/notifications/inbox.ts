@@ -53,6 +53,8 @@ const YEAR = 365 * 24 * 3_600_000;
 const BATCH = 500;
 /** Recipients that are told at a time: more would hold up everybody else. */
 const AT_ONCE = 300;
+/** Ids of one question: an embedded store compares each document that it finds with all of them. */
+const ASKED = 100;
 
 export class Inbox {
   readonly #all: Collection<NotificationDocument>;
@@ -164,8 +166,10 @@ export class Inbox {
 
   /** The last number of each person, who has none where there is no notice; it may lag behind for a moment. */
   async heads(users: string[]): Promise<Map<string, number>> {
-    const found = users.length > 0 ? await this.#heads.find({ _id: { $in: users } }) : [];
-    return new Map(found.map(({ _id, seq }) => [_id, seq]));
+    const found = await Promise.all(
+      batches(users, ASKED).map((some) => this.#heads.find({ _id: { $in: some } })),
+    );
+    return new Map(found.flat().map(({ _id, seq }) => [_id, seq]));
   }
 
   /** The number of a person's notice; null for one that is not theirs. */
