@@ -2,6 +2,7 @@
 import type { Statements } from "../../lib/database.ts";
 import { pageOf, readCursor, writeCursor } from "../../lib/cursor.ts";
 import type { Params } from "../../lib/declare.ts";
+import { isId } from "../../lib/ids.ts";
 import type { ClubRow } from "./rows.ts";
 
 const CURSOR = "clubs:office";
@@ -14,7 +15,7 @@ export async function listAllClubs(
   const [before] = readCursor(cursor, CURSOR, ["string"]) ?? [];
   const rows = await statements.all<ClubRow>(
     `SELECT * FROM clubs WHERE ready = 1
-     ${q === undefined ? "" : "AND (INSTR(LOWER(name), :q) > 0 OR id = :q)"}
+     ${q === undefined ? "" : `AND (INSTR(LOWER(name), :q) > 0${isId(q) ? " OR id = :q" : ""})`}
      ${status === undefined ? "" : "AND status = :status"}
      ${category === undefined ? "" : "AND category = :category"}
      ${before === undefined ? "" : "AND id < :before"}

@@ -13,7 +13,7 @@ export const clubOffice = declare("clubOffice", {
     params: T.Object({
       q: T.Optional(Text(1, 100)),
       status: T.Optional(ClubStatus),
-      category: T.Optional(T.String()),
+      category: T.Optional(CategoryNames.properties.slug),
       ...Page,
     }),
     returns: List(Club),
