@@ -82,6 +82,25 @@ test("buckets follow the campus's clock", async () => {
   ]);
 });
 
+test("another campus time zone is in force with the next question", async () => {
+  const set = (value: string) =>
+    office.ok("PUT", "/admin/settings/campus.timezone", { token, body: { value } });
+  const query = "?metric=posts&from=2026-03-08T12:00:00Z&to=2026-03-09T12:00:00Z";
+  await set("America/New_York");
+  const there = await eventually(async () => {
+    const answer = await read(query);
+    return answer.timezone === "America/New_York" ? answer : undefined;
+  });
+  // The clock is put forward on the first of the two days.
+  expect([...(there.series[0]?.points ?? []).map(({ at }) => at), there.to]).toEqual([
+    "2026-03-08T05:00:00.000Z",
+    "2026-03-09T04:00:00.000Z",
+    "2026-03-10T04:00:00.000Z",
+  ]);
+  await set("Asia/Shanghai");
+  await eventually(async () => (await read(query)).timezone === "Asia/Shanghai" || undefined);
+});
+
 test.each([
   ["?metric=likes", "422 VALIDATION_FAILED metric=NOT_ALLOWED"],
   ["?metric=posts,", "422 VALIDATION_FAILED metric=NOT_ALLOWED"],
