@@ -102,7 +102,7 @@ export interface Outbox {
   /** Notes that a consumer is done with a message. */
   receipt(id: string, consumer: string): Promise<void>;
 
-  /** How many messages wait, and since when the oldest; how many dead letters there are. */
+  /** How many messages wait, and since when the oldest (of thousands: of those due first); how many dead letters there are. */
   depth(): Promise<{ waiting: number; oldest: number | null; dead: number }>;
   /** Dead letters in the order of their ids, that of their messages. @param after those beyond this id */
   letters(limit?: number, after?: string): Promise<DeadLetter[]>;

@@ -101,9 +101,9 @@ describeWith(["nats"], "the system view of several nodes", () => {
         answers: "yes",
         status: { domains: ["clubs"], state: "running", ready: true },
       });
-    const clubs = system.databases.filter(({ name }) => name === "clubs");
-    expect(clubs.map(({ node, reachable }) => [node, reachable]).toSorted()).toEqual(
-      [of(system, one)?.id, of(system, two)?.id].toSorted().map((id) => [id, true]),
+    const reached = system.databases.filter(({ name, reachable }) => name === "clubs" && reachable);
+    expect(new Set(reached.map(({ node }) => node))).toEqual(
+      new Set([of(system, one)?.id, of(system, two)?.id]),
     );
     expect(system.queues.find(({ domain }) => domain === "clubs")).toMatchObject({ available: true });
   });

@@ -187,7 +187,18 @@ describe("dead letters", () => {
     expect(await office.outcome("GET", path(`${ID}:a.b`), as())).toBe("404 NOT_FOUND");
 
     const drop = { domain: "clubs", id: two, reason: "The club knows." };
-    expect(await office.outcome("POST", "/admin/system/dead-letters/drop", as(drop))).toBe("204");
+    const dropped = async () => {
+      const headers = { "idempotency-key": "drop it" };
+      const { status, headers: told } = await office.call("POST", "/admin/system/dead-letters/drop", {
+        ...as(drop),
+        headers,
+      });
+      return [status, told["idempotency-replayed"]];
+    };
+    expect([await dropped(), await dropped()]).toEqual([
+      [204, undefined],
+      [204, "true"],
+    ]);
     expect(await office.outcome("POST", "/admin/system/dead-letters/drop", as(drop))).toBe("404 NOT_FOUND");
     world.refusing.clear();
     const replay = "/admin/system/dead-letters/replay";
