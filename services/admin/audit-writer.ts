@@ -1,4 +1,5 @@
 /** Appends to the log for many callers at once: what has come while one transaction commits goes into the next one. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { LogEntry } from "../../lib/audit-chain.ts";
 import { isDuplicate } from "../../lib/database.ts";
 import type { Database, Tx } from "../../lib/database.ts";
@@ -7,7 +8,7 @@ import { append } from "../../mixins/audit-log.ts";
 
 const AT_ONCE = 200;
 /** Tries where another node brings the same entries in at the same moment. */
-const TRIES = 3;
+const TRIES = 4;
 
 interface Waiting {
   entry: LogEntry;
@@ -24,16 +25,20 @@ export class AuditWriter {
     this.#db = db;
   }
 
-  /** Resolves when the entry is in the log; of one that is there already, too. */
-  add(entry: LogEntry): Promise<void> {
+  /**
+   * Resolves when the entry is in the log; of one that is there already, too.
+   * @param patience milliseconds that it may wait for others, to be written with them
+   */
+  add(entry: LogEntry, patience = 0): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ entry, resolve, reject });
-      if (!this.#running) void this.#run();
+      if (!this.#running) void this.#run(patience);
     });
   }
 
-  async #run(): Promise<void> {
+  async #run(patience: number): Promise<void> {
     this.#running = true;
+    if (patience > 0) await sleep(patience);
     while (this.#waiting.length > 0) await this.#write(this.#waiting.splice(0, AT_ONCE));
     this.#running = false;
   }
@@ -51,10 +56,13 @@ export class AuditWriter {
     }
   }
 
+  /** Mostly all of them are new: they are looked for only when one turns out not to be. */
   async #commit(entries: readonly LogEntry[]): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#db.transaction(async (tx) => append(tx, await unknown(tx, entries)));
+        return await this.#db.transaction(async (tx) =>
+          append(tx, tries === 1 ? once(entries) : await unknown(tx, entries)),
+        );
       } catch (error) {
         if (!isDuplicate(error) || tries === TRIES) throw error;
       }
@@ -62,12 +70,16 @@ export class AuditWriter {
   }
 }
 
+function once(entries: readonly LogEntry[]): LogEntry[] {
+  return [...new Map(entries.map((entry) => [entry.id, entry])).values()];
+}
+
 /** Those that are not in the log, each once. */
 async function unknown(tx: Tx, entries: readonly LogEntry[]): Promise<LogEntry[]> {
-  const byId = new Map(entries.map((entry) => [entry.id, entry]));
+  const all = once(entries);
   const known = await tx.all<{ id: string }>("SELECT id FROM audit_entries WHERE id IN (:ids)", {
-    ids: [...byId.keys()],
+    ids: all.map(({ id }) => id),
   });
-  for (const { id } of known) byId.delete(id);
-  return [...byId.values()];
+  const ids = new Set(known.map(({ id }) => id));
+  return all.filter(({ id }) => !ids.has(id));
 }

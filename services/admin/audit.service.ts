@@ -21,6 +21,8 @@ import { audit, NewEntry } from "./audit.contract.ts";
 
 const MINUTE = 60_000;
 const CURSOR = "audit.checkpoints";
+/** Milliseconds that a message waits for others. */
+const PATIENCE = 15;
 /** Addresses that are deleted by one statement. */
 const AT_ONCE = 1_000;
 
@@ -31,9 +33,9 @@ export default implement(audit, {
   mixins: [database("admin"), sweeper(), own],
   methods: {
     /** @throws UNAVAILABLE where the store does not take it, whatever the reason: it is waited for */
-    async keep(entry: LogEntry): Promise<void> {
+    async keep(entry: LogEntry, patience = 0): Promise<void> {
       try {
-        await this.writer.add(entry);
+        await this.writer.add(entry, patience);
       } catch (error) {
         if (isAppError(error)) throw error;
         this.logger.error("The audit log takes no entries", { error: String(error) });
@@ -97,7 +99,7 @@ export default implement(audit, {
     async onMessage(ctx) {
       const { id, at, actor, requestId, data } = ctx.params;
       // What the check lets through is an entry.
-      await this.keep(check({ id, at, actor, requestId, acted: data }) as unknown as LogEntry);
+      await this.keep(check({ id, at, actor, requestId, acted: data }) as unknown as LogEntry, PATIENCE);
     },
   },
   created() {

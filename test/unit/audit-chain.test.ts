@@ -204,7 +204,7 @@ test("the same message comes in once, however often and however many at a time",
 
 test("what the store cannot take keeps nothing else out", async () => {
   await log.empty();
-  const bad = entry({ actor: { no: "text" } as unknown as string });
+  const bad = entry({ acted: { ...entry().acted, action: null as unknown as string } });
   const outcomes = await Promise.allSettled([entry(), bad, entry()].map((each) => log.writer.add(each)));
   expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
   expect(await verify()).toMatchObject({ ok: true, checked: 2 });
