@@ -247,7 +247,7 @@ const TEXTS = {
     "zh-CN": ({ announcement }) =>
       announcement
         ? [`${announcement.withdrawn ? "已撤回：" : ""}${announcement.title}`, announcement.body]
-        : ["公告", "暂时无法显示公告内容。"],
+        : ["一则公告", "暂时无法显示公告内容。"],
   },
   ...MODERATION,
 } as const satisfies Record<string, Record<Language, Template>>;

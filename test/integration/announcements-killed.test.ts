@@ -70,6 +70,9 @@ test("killed twice on the way, everybody is told once", async () => {
       { person: people[7] as string },
     );
     expect(body).toMatchObject({ unreadCount: 1, items: [{ title: "T" }] });
+    // The board needs no other domain: here there is none.
+    const board = await node.near.call("GET", "/announcements");
+    expect(board.body).toMatchObject({ items: [{ id, title: "T" }], banner: "", nextCursor: null });
   } finally {
     await node.near.stop({ keep: true });
   }

@@ -169,7 +169,9 @@ test("a change is seen by whoever has not read it; versions and keys hold", asyn
   await toldAll(id);
   expect(await change(id, { title: "Second", endsAt: soon(3_600_000) }, { "if-match": '"1"' })).toBe("200");
   expect(await change(id, { title: "Third" }, { "if-match": '"1"' })).toBe("412 PRECONDITION_FAILED");
-  expect(await change(id, { endsAt: soon(-1_000) })).toBe("422 VALIDATION_FAILED endsAt=ENDS_BEFORE_START");
+  expect(await change(id, { endsAt: soon(-3_600_000) })).toBe(
+    "422 VALIDATION_FAILED endsAt=ENDS_BEFORE_START",
+  );
   await eventually(async () => (await noticed(id, ann))?.title === "Second" || undefined);
   await eventually(async () => (await shown(id))?.title === "Second" || undefined);
   // Nothing is changed, nothing is told.
@@ -240,6 +242,28 @@ test("it reaches streams, and by mail those who have asked for it", async () => 
   } finally {
     stream.close();
   }
+});
+
+test("the board carries the banner", async () => {
+  const value = "The library is closed. 图书馆闭馆。";
+  await office.ok("PUT", "/admin/settings/banner.text", { token: admin.token, body: { value } });
+  await eventually(async () => (await board()).banner === value || undefined);
+});
+
+test("an export has the notices, an erasure takes them, and the read ones are counted no more", async () => {
+  const dora = await office.public.register();
+  const { id } = await announce({ title: "Kept" });
+  await toldAll(id);
+  await read(id, dora);
+  const before = (await one(id)).reach?.read ?? 0;
+  const exported = await office.public.ok<object>("GET", "/users/me/export", { token: dora.token });
+  expect(JSON.stringify(exported)).toContain(id);
+  const { token, password } = dora;
+  await office.public.ok("DELETE", "/users/me", { token, body: { password } });
+  await eventually(async () => (await one(id)).reach?.read === before - 1 || undefined);
+  const later = await announce({ title: "Later" });
+  const { people } = await toldAll(later.id);
+  expect(people).toBeLessThan((await one(id)).reach?.people ?? 0);
 });
 
 test("administrators list them by state, newest first, in pages", async () => {

@@ -17,11 +17,22 @@ describe("texts of notifications", () => {
       expect(`${title} ${body}`).not.toMatch(/undefined|null|\$\{/);
     }
     // Posts need not be in a club.
-    if (!event.startsWith("moderation.")) expect(`${en.title} ${en.body}`).toContain("读书社");
+    if (!event.startsWith("moderation.") && event !== "announcement.made")
+      expect(`${en.title} ${en.body}`).toContain("读书社");
     // English but for the names.
     expect(`${en.title} ${en.body}`.replaceAll(/读书社|李雷|夜读/g, "")).not.toMatch(/\p{Script=Han}/u);
     expect(zh.title).toMatch(/\p{Script=Han}/u);
     expect(zh.body).toMatch(/\p{Script=Han}/u);
+  });
+
+  test("an announcement says what was written, and in its title that it is withdrawn", () => {
+    const announcement = { title: "停电 Power", body: "周日\nSunday", withdrawn: false };
+    const say = (more: object, language: "en" | "zh-CN") =>
+      textOf("announcement.made", {}, { ...names, announcement: { ...announcement, ...more } }, language);
+    for (const language of ["en", "zh-CN"] as const)
+      expect(say({}, language)).toEqual({ title: "停电 Power", body: "周日\nSunday" });
+    expect(say({ withdrawn: true }, "en").title).toBe("Withdrawn: 停电 Power");
+    expect(say({ withdrawn: true }, "zh-CN").title).toBe("已撤回：停电 Power");
   });
 
   test("the words follow the values", () => {
