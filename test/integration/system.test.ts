@@ -224,7 +224,9 @@ describe("dead letters", () => {
     world.taken.length = 0;
     const outcomes = await Promise.all([
       office.outcome("POST", "/admin/system/dead-letters/drop", as({ domain: "clubs", id, reason: "?" })),
-      office.broker.call<{ replayed: number }>("clubsQueue.replay", { id }).then(({ replayed }) => replayed),
+      office.broker
+        .call<{ replayed: number }, object>("clubsQueue.replay", { id })
+        .then(({ replayed }) => replayed),
     ]);
     await outboxOf(office, "clubsQueue").tryAgain();
     await sleep(200);
@@ -239,9 +241,12 @@ describe("dead letters", () => {
     const [id] = (await outboxOf(office, "usersQueue").dead(1)) as [string];
     const receipt = async () =>
       (
-        await office.broker.call<{ receipts: { consumer: string; done: boolean }[] }>("users.erasure", {
-          id: person.id,
-        })
+        await office.broker.call<{ receipts: { consumer: string; done: boolean }[] }, object>(
+          "users.erasure",
+          {
+            id: person.id,
+          },
+        )
       ).receipts.find(({ consumer }) => consumer === "applications.onUserErased");
     const drop = { domain: "users", id, reason: "It will not go away." };
     expect(await office.outcome("POST", "/admin/system/dead-letters/drop", as(drop))).toBe(
