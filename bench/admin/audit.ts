@@ -13,8 +13,8 @@ import type { Office } from "../../test/support/admin.ts";
 import { entry, openLog } from "../../test/support/audit-log.ts";
 import { spread } from "../support/rounds.ts";
 
-const ROUNDS = 8;
-const WRITES = 150;
+const ROUNDS = 6;
+const WRITES = 100;
 const AT_ONCE = 4;
 const ENTRIES = 100_000;
 
@@ -23,7 +23,7 @@ interface Write {
   action: string;
   /** Of the service whose outbox tells of it. */
   service: string;
-  send(n: number): Promise<unknown>;
+  send: (n: number) => Promise<unknown>;
 }
 
 export async function measure(): Promise<void> {
