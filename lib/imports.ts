@@ -49,7 +49,7 @@ export const Outcome = T.Object({
 export type Outcome = Static<typeof Outcome>;
 
 /** Milliseconds between what the messages of two rows are due, so that consumers leave something for everybody else. */
-const PACE = 2;
+const PACE = 5;
 
 /** When the messages of a row are due (milliseconds since 1970). */
 export function dueAt({ at }: Pick<Batch, "at">, row: number, pace = PACE): number {

@@ -15,7 +15,7 @@ let office: Office;
 let importer: Importer;
 beforeAll(async () => {
   office = await startOffice({
-    domains: ["clubs", "notifications", "search", "posts", "applications", "files"],
+    domains: ["clubs", "notifications", "search"],
   });
   importer = new Importer(office, await office.admin());
 }, 60_000);
@@ -115,11 +115,11 @@ describe("Clubs", () => {
     expect(counts(await importer.run("clubs", file))).toEqual(done(127, 127, 0, 0));
     expect(counts(await importer.run("clubs", file))).toEqual(done(127, 0, 127, 0));
     const found = await eventually(async () => {
-      const { body } = await office.public.call<{ items: { club: object }[] }>(
+      const { body } = await office.public.call<{ items?: { club: object }[] }>(
         "GET",
         `/clubs/search?q=${encodeURIComponent("马克思主义理论研究会")}`,
       );
-      return body.items[0]?.club;
+      return body.items?.[0]?.club;
     });
     expect(found).toMatchObject({ status: "active", memberCount: 1, tags: ["理论", "读书"] });
   });
@@ -185,7 +185,6 @@ describe("A file as a whole", () => {
       await importer.outcome("users", 'username,email\nabc,a@b.c\nabd,"a@b.d\n'),
       await importer.outcome("users", Buffer.from([0x75, 0xff, 0xff])),
       await importer.outcome("teachers", "username,email\nabc,a@b.c\n"),
-      await office.outcome("POST", "/admin/imports?kind=users", { token: importer.token, body: {} }),
       await office.outcome("POST", "/admin/imports?kind=users", {
         raw: "username,email\n",
         headers: { "content-type": "text/csv" },
@@ -198,13 +197,21 @@ describe("A file as a whole", () => {
       "422 IMPORT_MALFORMED",
       "422 IMPORT_ENCODING",
       "422 VALIDATION_FAILED kind=NOT_ALLOWED",
-      "415 UNSUPPORTED_MEDIA_TYPE",
       "401 UNAUTHENTICATED",
     ]);
     expect(await office.db.primary.number("SELECT COUNT(*) AS n FROM imports")).toBe(before);
   });
 
-  test("of more than 50 MiB is refused, said or not", async () => {
+  test("of another media type is refused", async () => {
+    const refused = await eventually(async () => {
+      const options = { token: importer.token, body: {} };
+      const outcome = await office.outcome("POST", "/admin/imports?kind=users", options);
+      return outcome.startsWith("503") ? undefined : outcome;
+    });
+    expect(refused).toBe("415 UNSUPPORTED_MEDIA_TYPE");
+  });
+
+  test("of more than 50 MiB is refused", async () => {
     const large = Buffer.alloc(50 * 1_048_576 + 1, "a");
     expect(await importer.outcome("users", large)).toBe("413 PAYLOAD_TOO_LARGE");
   });
@@ -220,7 +227,8 @@ describe("A file as a whole", () => {
           "content-length": 100_000,
         },
       });
-      sent.on("error", () => resolve());
+      sent.on("error", () => undefined);
+      sent.on("close", () => resolve());
       sent.write(csv(USERS, [person(`broken${unique()}`)]));
       setTimeout(() => sent.destroy(), 200);
     });
@@ -268,16 +276,21 @@ describe("Imports", () => {
     const rows = (): string =>
       csv(
         USERS,
-        Array.from({ length: 3_000 }, () => person(`s${unique()}`)),
+        Array.from({ length: 2_000 }, () => person(`s${unique()}`)),
       );
     const { body } = await theirs.send("users", rows());
-    await office.give(other.id, []);
+    // While rows come in requests may be put off.
+    await eventually(() =>
+      office.give(other.id, []).then(
+        () => true,
+        () => undefined,
+      ),
+    );
     const ended = await importer.ended(body.import.id);
     expect(ended).toMatchObject({ status: "failed", reason: "notAdministrator" });
     const mine = (await importer.send("users", rows())).body.import.id;
-    const stop = () => office.outcome("DELETE", `/admin/imports/${mine}`, { token: importer.token });
-    expect(await stop()).toBe("200");
-    expect(await stop()).toBe("409 IMPORT_OVER");
+    expect(await importer.stop(mine)).toBe(200);
+    expect(await importer.stop(mine)).toBe(409);
     const stopped = await importer.get(mine);
     expect(stopped).toMatchObject({ status: "failed", reason: "stopped" });
     expect(await office.db.primary.number("SELECT COUNT(*) AS n FROM import_parts")).toBe(0);
@@ -285,17 +298,9 @@ describe("Imports", () => {
 
   test("are listed, newest first", async () => {
     const newest = await importer.run("users", csv(USERS, [person(`l${unique()}`)]));
-    const { items, nextCursor } = await office.ok<{ items: { id: string }[]; nextCursor: string }>(
-      "GET",
-      "/admin/imports?limit=1",
-      { token: importer.token },
-    );
+    const { items, nextCursor } = await importer.list("limit=1");
     expect(items).toEqual([newest]);
-    const { items: older } = await office.ok<{ items: { id: string }[] }>(
-      "GET",
-      `/admin/imports?limit=1&cursor=${nextCursor}`,
-      { token: importer.token },
-    );
+    const { items: older } = await importer.list(`limit=1&cursor=${nextCursor}`);
     expect(String(older[0]?.id) < newest.id).toBe(true);
   });
 });

@@ -1,6 +1,7 @@
 /** Imports as administrators make them. */
 import type { Administrator, Office } from "./admin.ts";
 import { eventually } from "./eventually.ts";
+import type { Answer, RequestOptions } from "./http.ts";
 
 export interface Import {
   id: string;
@@ -30,25 +31,41 @@ export class Importer {
     return this.#admin.token;
   }
 
-  send(kind: string, csv: string | Buffer, more = "", headers: Record<string, string> = {}) {
-    return this.office.call<{ import: Import }>("POST", `/admin/imports?kind=${kind}${more}`, {
-      token: this.token,
-      raw: csv,
-      headers: { "content-type": "text/csv", ...headers },
-    });
-  }
-
-  /** Status, code and fields of a refusal. */
-  outcome(kind: string, csv: string | Buffer, more = ""): Promise<string> {
-    return this.office.outcome("POST", `/admin/imports?kind=${kind}${more}`, {
-      token: this.token,
-      raw: csv,
+  send(kind: string, body: string | Buffer, more = ""): Promise<Answer<{ import: Import }>> {
+    return this.#patiently("POST", `/admin/imports?kind=${kind}${more}`, {
+      raw: body,
       headers: { "content-type": "text/csv" },
     });
   }
 
-  get(id: string): Promise<Import> {
-    return this.office.ok<Import>("GET", `/admin/imports/${id}`, { token: this.token });
+  /** Status, code and fields of a refusal. */
+  async outcome(kind: string, body: string | Buffer, more = ""): Promise<string> {
+    const answer: Answer<unknown> = await this.send(kind, body, more);
+    const { code, errors = [] } = answer.body as { code: string; errors?: { field: string; code: string }[] };
+    return [answer.status, code, ...errors.map((each) => `${each.field}=${each.code}`)].join(" ");
+  }
+
+  async get(id: string): Promise<Import> {
+    return (await this.#patiently<Import>("GET", `/admin/imports/${id}`)).body;
+  }
+
+  /** Imports, newest first. */
+  async list(query: string): Promise<{ items: Import[]; nextCursor: string | null }> {
+    const target = `/admin/imports?${query}`;
+    return (await this.#patiently<{ items: Import[]; nextCursor: string | null }>("GET", target)).body;
+  }
+
+  /** Stops an import; the status. */
+  async stop(id: string): Promise<number> {
+    return (await this.#patiently("DELETE", `/admin/imports/${id}`)).status;
+  }
+
+  /** While rows come in on a slow machine a gateway may put requests off. */
+  #patiently<T>(method: string, target: string, options: RequestOptions = {}): Promise<Answer<T>> {
+    return eventually(async () => {
+      const answer = await this.office.call<T>(method, target, { token: this.token, ...options });
+      return answer.status === 503 ? undefined : answer;
+    }, 30_000);
   }
 
   ended(id: string, patience = 40_000): Promise<Import> {
@@ -67,8 +84,7 @@ export class Importer {
 
   /** The rows that failed, by number. */
   async report(id: string, language = "en"): Promise<Map<number, string>> {
-    const { body } = await this.office.call<string>("GET", `/admin/imports/${id}/report.csv`, {
-      token: this.token,
+    const { body } = await this.#patiently<string>("GET", `/admin/imports/${id}/report.csv`, {
       headers: { "accept-language": language },
     });
     const [heading, ...lines] = body.replace("\uFEFF", "").trimEnd().split("\r\n");
