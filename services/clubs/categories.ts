@@ -6,10 +6,10 @@ import type { CategoryNames } from "./clubs.contract.ts";
 /** Refuses a category that there is not; one that there is stays until the transaction ends. */
 export async function checkCategory(tx: Tx, category: string | undefined): Promise<void> {
   if (category === undefined) return;
-  const known = await tx.run("UPDATE categories SET position = position WHERE slug = :category", {
-    category,
-  });
-  if (known === 0) throw invalid({ field: "category", code: "INVALID_REFERENCE" });
+  // A write takes the row's lock on every engine; MySQL does not count what it leaves as it was.
+  await tx.run("UPDATE categories SET position = position WHERE slug = :category", { category });
+  const known = await tx.one("SELECT slug FROM categories WHERE slug = :category", { category });
+  if (!known) throw invalid({ field: "category", code: "INVALID_REFERENCE" });
 }
 
 export async function allCategories(statements: Statements): Promise<CategoryNames[]> {
