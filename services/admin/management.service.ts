@@ -2,12 +2,11 @@ import { audited } from "../../lib/audit.ts";
 import { implement, userOf } from "../../lib/implement.ts";
 import type { CallOptions, Ctx } from "../../lib/implement.ts";
 import { readJson } from "../../lib/json-body.ts";
-import { database } from "../../mixins/database.ts";
 import { readCategories } from "./category-list.ts";
 import { management } from "./management.contract.ts";
 
+/** No database of its own: what it changes is in other domains, and recorded before and after it. */
 export default implement(management, {
-  mixins: [database("admin")],
   actions: {
     async users(ctx) {
       return ctx.call("office.list", ctx.params);
