@@ -30,6 +30,7 @@ const everywhere = [
   "admin-auth",
   "admin-gateway",
   "admin-totp",
+  "announcements",
   "applications",
   "applications-decisions",
   "applications-erasure",
