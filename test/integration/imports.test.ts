@@ -15,7 +15,7 @@ let office: Office;
 let importer: Importer;
 beforeAll(async () => {
   office = await startOffice({
-    domains: ["clubs", "notifications", "search"],
+    domains: ["clubs", "notifications", "search", "posts", "applications", "files"],
   });
   importer = new Importer(office, await office.admin());
 }, 60_000);
