@@ -87,6 +87,17 @@ test("what is changed in another domain is recorded before it is done, and after
   ]);
 });
 
+test("so are roles that are given on the admin gateway", async () => {
+  const one = await office.public.register();
+  const requestId = newId();
+  const body = { roles: ["reviewer"] };
+  await office.ok("PUT", `/admin/users/${one.id}/roles`, { ...named(requestId, admin.token), body });
+  expect(await rows(requestId)).toMatchObject([
+    { result: "started", changes: "{}" },
+    { result: "ok", changes: '{"roles":[[],["reviewer"]]}' },
+  ]);
+});
+
 test("a refusal after the start is recorded as its end", async () => {
   const requestId = newId();
   const target = `/admin/users/${newId()}/sessions`;
