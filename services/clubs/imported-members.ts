@@ -155,14 +155,17 @@ export async function writeMembers(
       id,
       joined: candidates.filter(({ club }) => club?.id === id).length,
     });
-  const clubs = await tx.all<ClubRow>("SELECT id, name, status, version FROM clubs WHERE id IN (:clubIds)", {
-    clubIds,
-  });
+  const clubs = await tx.all<ClubRow>(
+    "SELECT id, name, status, version, revision FROM clubs WHERE id IN (:clubIds)",
+    {
+      clubIds,
+    },
+  );
   const byId = new Map(clubs.map((club) => [club.id, club]));
   await tx.tellAll([
     ...candidates.flatMap(({ row, club, userId }) => {
       const joined = byId.get(club?.id ?? "");
-      const data = { clubId: joined?.id, userId, applicationId: null };
+      const data = { clubId: joined?.id, userId, applicationId: null, revision: joined?.revision };
       return joined ? [{ ...about(joined, "clubs.memberJoined", data), dueAt: dueAt(batch, row) }] : [];
     }),
     ...clubs.map((row) => about(row, "clubs.updated", { name: row.name, status: row.status })),
