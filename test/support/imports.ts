@@ -40,7 +40,7 @@ export class Importer {
 
   /** Status, code and fields of a refusal. */
   async outcome(kind: string, body: string | Buffer, more = ""): Promise<string> {
-    const answer: Answer<unknown> = await this.send(kind, body, more);
+    const answer: Answer = await this.send(kind, body, more);
     const { code, errors = [] } = answer.body as { code: string; errors?: { field: string; code: string }[] };
     return [answer.status, code, ...errors.map((each) => `${each.field}=${each.code}`)].join(" ");
   }
