@@ -19,7 +19,8 @@ import type { Server } from "../support/servers/index.ts";
 const WAIT_MS = 60_000;
 
 function databaseOf(admin: ServiceBroker | null): Database {
-  return (admin?.getLocalService("settings") as unknown as DatabaseMethods).db;
+  if (!admin) throw new Error("There is no node of the admin domain.");
+  return (admin.getLocalService("settings") as unknown as DatabaseMethods).db;
 }
 const ADMIN_KEYS = JSON.stringify(generateKeySet());
 
