@@ -97,7 +97,6 @@ export const audit = declare("audit", {
       reason: T.Optional(T.String()),
     }),
     access: "administrator",
-    priority: "low",
     timeout: 300_000,
   },
   checkpoints: {

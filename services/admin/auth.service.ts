@@ -1,3 +1,4 @@
+import { audited } from "../../lib/audit.ts";
 import { AppError } from "../../lib/errors.ts";
 import { implement, userOf } from "../../lib/implement.ts";
 import type { Ctx, Mixin } from "../../lib/implement.ts";
@@ -58,6 +59,8 @@ export default implement(adminAuth, {
     async login(ctx) {
       const { login, password, code } = ctx.params;
       const { user, stamp } = await ctx.call("credentials.check", { login, password });
+      // Whose code is missing or wrong is known, and recorded.
+      audited(ctx, { subject: user.id, actor: user.id });
       if (await hasTotp(this.db.primary, user.id)) {
         if (code === undefined) throw new AppError("TOTP_REQUIRED");
         if (!(await takeCode(this.db, this.sealer, user.id, code, this.now())))

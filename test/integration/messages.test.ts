@@ -31,6 +31,7 @@ beforeAll(async () => {
     name: "reviews",
     actions: { onClubChanged: ({ params }: Message) => void got.reviews.push(params.id) },
   });
+  broker.createService({ name: "statistics", actions: { onMessage: () => undefined } });
   await broker.start();
   const service = broker.getLocalService("clubsQueue") as unknown as DatabaseMethods;
   ({ db } = service);

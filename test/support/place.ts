@@ -112,8 +112,7 @@ export async function startPlace(
 /** Every domain tells the admin domain what it does; where that is not there, somebody must take it. */
 function hearWhatEverybodyTells(broker: ServiceBroker, services: ServiceSchema[]): void {
   const heard = { onMessage: { visibility: "public" as const, handler: () => undefined } };
-  const { contracts } = runtimeOf(broker);
-  for (const name of ["audit", "statistics"].filter((each) => contracts.has(`${each}.onMessage`)))
+  for (const name of ["audit", "statistics"])
     if (services.every((each) => each.name !== name)) broker.createService({ name, actions: heard });
 }
 

@@ -110,9 +110,14 @@ describe("a feed", () => {
     expect(property(event, "last-modified")).toBe("2026-08-31T23:00:00Z");
   });
 
+  /** Not with the very character that a broken one is found by. */
+  const graphemes = fc
+    .string({ unit: "grapheme", maxLength: 200 })
+    .filter((text) => !text.includes("\uFFFD"));
+
   test("any text is folded, escaped and read again", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "grapheme", maxLength: 200 }), (title) => {
+      fc.property(graphemes, (title) => {
         const text = feed(entry(schedule(null), { title: `x${title}`, description: "" }));
         check(text);
         // oxlint-disable-next-line no-control-regex -- they are taken out
