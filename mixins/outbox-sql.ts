@@ -33,12 +33,12 @@ export function sqlOutbox(db: Database): Outbox {
     async depth() {
       const waiting = await db.primary.number("SELECT COUNT(*) AS n FROM outbox WHERE published_at IS NULL");
       // Of a million it would take seconds; what is due first has been there longest, but for what was tried in vain.
-      const row = await db.primary.one<{ oldest: number | null }>(
-        `SELECT MIN(created_at) AS oldest FROM
-         (SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY due_at LIMIT 1000) first`,
+      const first = await db.primary.all<{ created_at: number }>(
+        "SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY due_at LIMIT 1000",
       );
+      const oldest = first.length > 0 ? Math.min(...first.map((each) => each.created_at)) : null;
       const dead = await db.primary.number("SELECT COUNT(*) AS n FROM dead_letters");
-      return { waiting, oldest: row?.oldest ?? null, dead };
+      return { waiting, oldest, dead };
     },
     async letters(limit, after = "") {
       const rows = await db.primary.all<DeadRow>(

@@ -122,9 +122,10 @@ describe("erasure", () => {
       const found = await broker.call<Receipts, { id: string }>("users.erasure", { id: person.id });
       return found.receipts.some(({ done }) => done) ? found : undefined;
     });
-    // Only notifications runs here.
-    expect(receipts.receipts.filter(({ done }) => done)).toEqual([
-      { consumer: "notifications.onUserErased", done: true },
+    // Only notifications runs here; the statistics are stood in for.
+    const done = receipts.receipts.filter((each) => each.done).map(({ consumer }) => consumer);
+    expect(done.filter((consumer) => consumer !== "statistics.onMessage")).toEqual([
+      "notifications.onUserErased",
     ]);
     expect(receipts.receipts).toContainEqual({ consumer: "clubs.onUserErased", done: false });
     await expect(broker.call("users.erasure", { id: newId() })).rejects.toMatchObject({ type: "NOT_FOUND" });
