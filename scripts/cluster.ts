@@ -17,7 +17,7 @@ import type { Servers } from "./cluster-servers.ts";
 
 const ROOT = path.join(import.meta.dirname, "..");
 /** Milliseconds for a process to become ready, and to stop. */
-const START_LIMIT = 90_000;
+const START_LIMIT = 180_000;
 const STOP_LIMIT = 15_000;
 
 const children: ChildProcess[] = [];

@@ -31,7 +31,7 @@ describeWith([...CLUSTER_SERVERS, "elasticsearch", "s3"], "npm run cluster -- --
     try {
       await eventually(
         async () => said.includes("Ctrl-C stops it") || undefined,
-        240_000,
+        420_000,
         () => said,
       );
       const urls = [...said.matchAll(/^ {2}gateway +pid \d+ +(\S+)/gm)].map(([, url]) => url as string);
@@ -59,5 +59,5 @@ describeWith([...CLUSTER_SERVERS, "elasticsearch", "s3"], "npm run cluster -- --
     const left = (await readdir(folder)).filter((name) => !/^data$|template|node-compile-cache/.test(name));
     expect(left).toEqual([]);
     await rm(folder, { recursive: true, force: true });
-  }, 300_000);
+  }, 480_000);
 });

@@ -11,7 +11,7 @@ import { startMongodb } from "../support/servers/mongodb.ts";
 import { startToxiproxy } from "../support/servers/toxiproxy.ts";
 import type { Proxy, Toxiproxy } from "../support/servers/toxiproxy.ts";
 
-const MIGRATIONS = ["0001-notifications", "0002-stream"];
+const MIGRATIONS = ["0001-notifications", "0002-stream", "0003-announcements"];
 
 describeWith(["mongodb", "toxiproxy"], "MongoDB in trouble", () => {
   let server: Server;

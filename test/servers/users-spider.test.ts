@@ -154,6 +154,7 @@ describeWith(["spider", "toxiproxy"], "users on three shards", () => {
         "usersQueue.depth": () => call("usersQueue.depth"),
         "usersQueue.dead": () => call("usersQueue.dead", { limit: 10 }),
         "usersQueue.inspect": () => call("usersQueue.inspect", { id: "x" }),
+        "usersQueue.drop": () => call("usersQueue.drop", { id: "x" }),
         "usersQueue.again": () =>
           call("usersQueue.again", { envelope, consumer: "x.y", error: "-", way: "dead" }),
         "usersQueue.receipt": () => call("usersQueue.receipt", { id: newId(), consumer: "x.y" }),
