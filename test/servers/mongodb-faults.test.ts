@@ -128,7 +128,7 @@ describeWith(["mongodb", "toxiproxy"], "MongoDB in trouble", () => {
     expect(await migrations[1]?.up()).toEqual(last);
     const indexes = await store.db.collection("notifications").indexes();
     expect(new Set(indexes.map(({ name }) => name))).toEqual(
-      new Set(["_id_", "createdAt", "user_createdAt", "user_seq"]),
+      new Set(["_id_", "batch_readAt", "createdAt", "user_createdAt", "user_seq"]),
     );
     await store.close();
   });
