@@ -91,21 +91,13 @@ const everywhere = [
 const onNodes = [
   "access-matrix",
   "activities",
-  "applications",
   "clubs",
-  "clubs-founding",
-  "files",
-  "moderation-words",
-  "notifications",
   "participations",
   "posts",
-  "reviews",
-  "search",
   "set-up",
   "stream",
   "told",
   "users",
-  "users-refresh",
 ].map(integration);
 
 /** The set-up with the servers it needs; where one is missing it is left out, or fails with REQUIRE_SERVERS=1. */
