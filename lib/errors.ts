@@ -6,8 +6,9 @@ import type { Language } from "./declare.ts";
 import { DOMAINS } from "./refusals/domains.ts";
 import { EVERYWHERE } from "./refusals/everywhere.ts";
 import { FIELD_CODES } from "./refusals/fields.ts";
+import { OFFICE } from "./refusals/office.ts";
 
-export const CATALOG = { ...EVERYWHERE, ...DOMAINS } as const;
+export const CATALOG = { ...EVERYWHERE, ...DOMAINS, ...OFFICE } as const;
 
 export type Code = keyof typeof CATALOG;
 

@@ -31,7 +31,7 @@ import { listClubs } from "./listing.ts";
 import { clubLock } from "./lock.ts";
 import { handOver } from "./membership.ts";
 import { erasePerson, exportPage } from "./person.ts";
-import { presentClubs, presentNow, rankOf, toRecord } from "./rows.ts";
+import { outdated, presentClubs, presentNow, rankOf, toRecord } from "./rows.ts";
 import type { ClubRole, ClubRow, ClubStatus } from "./rows.ts";
 
 /** How long a request waits for a founding that another node carries on, and between two looks (milliseconds). */
@@ -297,9 +297,4 @@ function createClubs(service: Parameters<typeof createClub>[0]) {
 async function isStaff(ctx: Ctx, user: string): Promise<boolean> {
   const roles = await ctx.call("users.rolesOf", { id: user });
   return roles.includes("reviewer") || roles.includes("admin");
-}
-
-function outdated({ id, version }: ClubRow) {
-  const aggregate = { type: "club", id, version };
-  return { type: "clubs.reviewOutdated", aggregate, data: { clubId: id } };
 }

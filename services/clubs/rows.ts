@@ -131,3 +131,9 @@ export async function tellUpdated(
 ): Promise<void> {
   await tx.tell(about(club, "clubs.updated", { name: club.name, status: club.status }));
 }
+
+/** The message that a decision was made on a text which had changed meanwhile. */
+export function outdated({ id, version }: ClubRow) {
+  const aggregate = { type: "club", id, version };
+  return { type: "clubs.reviewOutdated", aggregate, data: { clubId: id } };
+}

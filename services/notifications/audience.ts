@@ -1,4 +1,4 @@
-/** Whom an announcement is for: any of a list, all of the lists. */
+/** Whom an announcement is for: somebody in each of its lists. */
 import type { ServiceBroker } from "moleculer";
 import type { Answer, Params, Role } from "../../lib/declare.ts";
 import type { Ctx } from "../../lib/implement.ts";

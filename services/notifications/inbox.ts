@@ -4,7 +4,8 @@ import type { Collection, DocumentStore, Query } from "../../lib/documents.ts";
 import { numbered } from "./numbering.ts";
 import type { Channels } from "./preferences.ts";
 import type { Notice, Subject } from "./recipients.ts";
-import type { EventName, Values } from "./texts.ts";
+import type { EventName } from "./texts.ts";
+import type { Values } from "./values.ts";
 
 export interface NotificationDocument {
   /** `<message>:<recipient>`, so that a message that comes again meets it. */

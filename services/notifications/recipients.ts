@@ -3,7 +3,8 @@ import type { Static } from "typebox";
 import type { Envelope } from "../../lib/declare.ts";
 import type { messages } from "../contracts.ts";
 import type { KINDS, notifications } from "./notifications.contract.ts";
-import type { EventName, Values } from "./texts.ts";
+import type { EventName } from "./texts.ts";
+import type { Values } from "./values.ts";
 
 type Type = (typeof notifications.actions.onMessage.consumes)[number];
 /** A message that notifications take, with `data` by its type. */

@@ -3,30 +3,7 @@ import { LRUCache } from "lru-cache";
 import type { Language } from "../../lib/declare.ts";
 import { isTimeZone } from "../../lib/time-zones.ts";
 import { MODERATION } from "./moderation-texts.ts";
-
-/** What a notification keeps beside its event; ids are named when it is read. Comments and reasons stay as written. */
-export interface Values {
-  clubId?: string;
-  personId?: string;
-  status?: "approved" | "rejected";
-  reason?: "club" | "person";
-  role?: "president" | "officer" | "member";
-  comment?: string | null;
-  /** Milliseconds since 1970. */
-  expiresAt?: number;
-  activityId?: string;
-  /** The original start, which names it; milliseconds since 1970. */
-  occurrence?: number;
-  /** Milliseconds since 1970. */
-  startsAt?: number;
-  endsAt?: number;
-  location?: string;
-  /** How long before the start a reminder was due. */
-  minutes?: number;
-  /** What a moderator looks at. */
-  content?: "post" | "comment";
-  announcementId?: string;
-}
+import type { Values } from "./values.ts";
 
 /** What the ids of the values are called, in the reader's language. */
 export interface Names {
