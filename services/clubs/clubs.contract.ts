@@ -2,7 +2,7 @@ import { Type as T } from "typebox";
 import type { Static } from "typebox";
 import { allows, exportUser, shownFiles } from "../../lib/contract-parts.ts";
 import { AnyEnvelope, declare } from "../../lib/declare.ts";
-import { SagaState } from "../../lib/saga-contract.ts";
+import { sagaActions } from "../../lib/saga-contract.ts";
 import { Id, List, Nullable, OneOf, Page, Text, Time, Version } from "../../lib/types.ts";
 
 declare module "../../lib/declare.ts" {
@@ -284,22 +284,7 @@ export const clubs = declare("clubs", {
   onReviewDecided: { params: AnyEnvelope, access: "service", consumes: ["reviews.decided"] },
   onUserErased: { params: AnyEnvelope, access: "service", consumes: ["users.erased"] },
   exportUser,
-  /** Foundings that have not ended, oldest first; for operators. */
-  sagas: {
-    params: T.Object({
-      limit: T.Optional(T.Integer({ minimum: 1, maximum: 1000 })),
-      after: T.Optional(T.String()),
-    }),
-    returns: T.Array(SagaState),
-    access: "service",
-    safe: true,
-  },
-  /** For operators: finishes or undoes a saga that nobody works at. */
-  endSaga: {
-    params: T.Object({ id: T.String(), way: OneOf(["finish", "undo"]) }),
-    returns: SagaState,
-    access: "service",
-  },
+  ...sagaActions,
   /** Clubs whose president the person is: an obstacle to erasure. */
   presidedBy: {
     params: T.Object({ user: T.String() }),
