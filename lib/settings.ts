@@ -50,6 +50,7 @@ export interface Settings {
   publicUrl: string | null;
   adminUrl: string | null;
   tracingUrl: string | null;
+  sentryDsn: string | null;
   logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
   logFormat: "pretty" | "json";
   allowEmbedded: boolean;
@@ -65,7 +66,19 @@ export function readEnvironment(directory = process.cwd()): Env {
 
 /** Parses and checks the settings; throws a SettingsError that names the variable, what it got and what it takes. */
 export function readSettings(env: Env): Settings {
-  const get = (name: string): string | null => env[name]?.trim() || null;
+  const get = (name: string): string | null => env[name]?.trim() || fromFile(name);
+  /** NAME_FILE names the file that holds a secret, as containers are given theirs. */
+  const fromFile = (name: string): string | null => {
+    const file = env[`${name}_FILE`]?.trim();
+    if (!file) return null;
+    try {
+      return readFileSync(file, "utf8").trim() || null;
+    } catch (error) {
+      throw new SettingsError(
+        `${name}_FILE is "${file}", which cannot be read (${(error as NodeJS.ErrnoException).code}): it takes the path of a file with the value of ${name}.`,
+      );
+    }
+  };
   const fail = (name: string, value: string, takes: string): never => {
     throw new SettingsError(`${name} is "${value}" but takes ${takes}.`);
   };
@@ -185,6 +198,7 @@ export function readSettings(env: Env): Settings {
     publicUrl: url("PUBLIC_URL", ["http", "https"])?.replace(/\/+$/, "") ?? null,
     adminUrl: url("ADMIN_URL", ["http", "https"])?.replace(/\/+$/, "") ?? null,
     tracingUrl: url("TRACING_URL", ["http", "https"]),
+    sentryDsn: url("SENTRY_DSN", ["http", "https"]),
     logLevel: choice("LOG_LEVEL", ["trace", "debug", "info", "warn", "error", "fatal"], "info"),
     logFormat: choice("LOG_FORMAT", ["pretty", "json"], process.stdout.isTTY ? "pretty" : "json"),
     allowEmbedded: get("ALLOW_EMBEDDED") === "1",

