@@ -103,7 +103,7 @@ function middlewaresOf(runtime: Runtime): Middleware[] {
     validate(contracts),
     authorize(runtime),
     auditRefusals(contracts),
-    errors(),
+    errors(runtime),
     metrics(runtime.metrics),
     "ContextTracker",
     timeout(),

@@ -2,8 +2,11 @@
 import { AppError, isAppError } from "../lib/errors.ts";
 import { SHARD_AWAY } from "../lib/mysql.ts";
 import type { Logger } from "moleculer";
+import type { Runtime } from "../mixins/runtime.ts";
 import { asMiddleware } from "./middleware.ts";
 import type { Middleware } from "./middleware.ts";
+import { tellUnexpected, watchOf } from "./unexpected.ts";
+import type { Whereabouts } from "./unexpected.ts";
 
 const AWAY = new Set([
   "REQUEST_TIMEOUT",
@@ -39,11 +42,14 @@ export function refusalOf(error: unknown): AppError | null {
   return null;
 }
 
-/** The refusal for any error; an unexpected one is logged with its stack and becomes INTERNAL. */
-export function explain(error: unknown, log: Logger, where: Record<string, unknown>): AppError {
+/** The refusal for any error; an unexpected one is logged with its stack, told, and becomes INTERNAL. */
+export function explain(error: unknown, runtime: Runtime, log: Logger, where: Whereabouts): AppError {
   const refusal = refusalOf(error);
   if (refusal) return refusal;
-  log.error("Unexpected error", { ...where, error: error instanceof Error ? error.stack : String(error) });
+  const { action, requestId } = where;
+  const stack = error instanceof Error ? error.stack : String(error);
+  log.error("Unexpected error", { action, requestId, error: stack });
+  tellUnexpected(runtime, error, where);
   return new AppError("INTERNAL");
 }
 
@@ -70,7 +76,8 @@ export function isFailure(error: unknown): boolean {
   return (error as { type?: string }).type !== "QUEUE_FULL";
 }
 
-export function errors(): Middleware {
+export function errors(runtime: Runtime): Middleware {
+  watchOf(runtime);
   return asMiddleware({
     name: "Errors",
     localAction(next, action) {
@@ -78,7 +85,9 @@ export function errors(): Middleware {
         try {
           return await next(ctx);
         } catch (error) {
-          throw explain(error, ctx.broker.logger, { action: action.name, requestId: ctx.requestID });
+          const { nodeID: node, logger } = ctx.broker;
+          const where = { action: action.name, requestId: ctx.requestID ?? undefined, node };
+          throw explain(error, runtime, logger, where);
         }
       };
     },

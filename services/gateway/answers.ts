@@ -3,7 +3,6 @@ import { Readable } from "node:stream";
 import type { Language } from "../../lib/declare.ts";
 import { problemOf } from "../../lib/errors.ts";
 import type { AppError } from "../../lib/errors.ts";
-import { explain } from "../../middlewares/errors.ts";
 import { matches, tagOf } from "./conditions.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Operation } from "./routes.ts";
@@ -63,8 +62,7 @@ export function sendTagged(
 
 /** Sends whatever went wrong; what is unexpected is logged and says nothing to the client. */
 export function fail(exchange: Exchange, error: unknown): void {
-  const where = { route: exchange.operation?.label, requestId: exchange.requestId };
-  refuse(exchange, explain(error, exchange.gateway.log, where));
+  refuse(exchange, exchange.gateway.explain(exchange, error));
 }
 
 /** Sends a refusal as a problem document. A replayed one keeps the id and the language of its first answer. */

@@ -4,6 +4,7 @@ import type { Logger, ServiceBroker } from "moleculer";
 import type { AppError } from "../../lib/errors.ts";
 import type { Verifier } from "../../lib/keys.ts";
 import type { LiveSettings } from "../../lib/live-settings.ts";
+import { explain } from "../../middlewares/errors.ts";
 import { listen } from "../../middlewares/health.ts";
 import type { Runtime } from "../../mixins/runtime.ts";
 import { Addresses } from "./address.ts";
@@ -106,6 +107,12 @@ export class Gateway {
   /** Why nothing is answered to whoever asks from there; null: it is. */
   bars(exchange: Exchange): AppError | null {
     return this.#options.bars?.(exchange) ?? null;
+  }
+
+  /** The refusal for what went wrong; here what is unexpected is the gateway's own fault, since actions explain theirs. */
+  explain({ operation, requestId }: Exchange, error: unknown): AppError {
+    const action = operation?.label ?? "unknown";
+    return explain(error, this.#runtime, this.log, { action, requestId, node: this.#broker.nodeID });
   }
 
   end(exchange: Exchange): void {
