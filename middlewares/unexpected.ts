@@ -2,7 +2,8 @@
  * Errors that nobody expected: neither a refusal of the catalogue, nor that somebody is away. They are counted here, and
  * told to whoever asks to hear of them.
  */
-import { Counter } from "prom-client";
+import type { Counter } from "prom-client";
+import { counterOf } from "../lib/metrics.ts";
 import type { Runtime } from "../mixins/runtime.ts";
 
 export interface Whereabouts {
@@ -48,15 +49,9 @@ export function tellUnexpected(runtime: Runtime, error: unknown, info: Whereabou
 /** Made with the node, so that the metric is there before the first error. */
 export function watchOf(runtime: Runtime): Watch {
   let watch = watches.get(runtime);
-  if (!watch) watches.set(runtime, (watch = { counter: counterOf(runtime), listeners: new Set() }));
+  if (!watch) {
+    const counter = counterOf(runtime.metrics, "club_alliance_unexpected_errors_total");
+    watches.set(runtime, (watch = { counter, listeners: new Set() }));
+  }
   return watch;
-}
-
-function counterOf({ metrics }: Runtime): Counter<"action"> {
-  return new Counter({
-    name: "club_alliance_unexpected_errors_total",
-    help: "Errors that nobody expected, by the action, or the gateway's route, that threw them",
-    labelNames: ["action"],
-    registers: [metrics],
-  });
 }
