@@ -25,6 +25,7 @@ const service: ServiceSchema & ThisType<WebService & { forgetLive?: () => void }
     const { live, readiness, settings } = runtime;
     this.gateway = new Gateway(this.broker, runtime, this.logger, {
       name: "admin-api",
+      label: "admin",
       serves: isAdministrative,
       port: settings.adminPort,
       portVariable: "ADMIN_PORT",

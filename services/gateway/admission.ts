@@ -19,23 +19,29 @@ const MAINTENANCE_ENDS = 60;
 /** Admits the request and notes whose it is, or throws the refusal. */
 export async function admit(exchange: Exchange, operation: Operation): Promise<void> {
   const { gateway, req } = exchange;
-  const { limits, overload } = gateway;
   const token = bearerOf(req.headers.authorization);
   const claims = token === null ? null : (gateway.verifier.cached(token) ?? (await verify(gateway, token)));
   const user = claims && !gateway.revocations.has(claims.sid) ? claims.sub : null;
-  if (operation.contract.authLimit) countAddress(exchange, limits.auth);
-  else if (user === null) countAddress(exchange, limits.anonymous);
+  if (operation.contract.authLimit) countAddress(exchange, "auth");
+  else if (user === null) countAddress(exchange, "anonymous");
   if (user === null && token !== null) throw new AppError("INVALID_TOKEN");
   if (user === null && operation.needsUser) throw new AppError("UNAUTHENTICATED");
   exchange.user = user;
   exchange.session = user === null ? null : (claims?.sid ?? null);
   exchange.passport = token;
-  if (user !== null && !operation.contract.authLimit) countUser(exchange, limits.user, user);
+  if (user !== null && !operation.contract.authLimit) countUser(exchange, user);
   refuseInMaintenance(gateway, operation);
-  const { lane } = operation;
-  if (!overload.admits(operation.priority))
-    throw lane?.refusal() ?? new AppError("OVERLOADED", { retryAfter: retryAfter() });
-  if (lane && !exchange.lane && !exchange.over && !lane.enter(exchange)) throw lane.refusal();
+  takeIn(exchange, operation);
+}
+
+/** Unless there are too many. */
+function takeIn(exchange: Exchange, operation: Operation): void {
+  const { overload, recorder } = exchange.gateway;
+  const { lane, priority } = operation;
+  const served = overload.admits(priority);
+  if (served && (!lane || exchange.lane || exchange.over || lane.enter(exchange))) return;
+  recorder.shed(operation);
+  throw lane?.refusal() ?? new AppError("OVERLOADED", { retryAfter: retryAfter() });
 }
 
 /** While `maintenance.mode` is on only administrators change things. */

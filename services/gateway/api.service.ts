@@ -37,6 +37,7 @@ const service: ServiceSchema<ApiSettings> & ThisType<WebService & { settings: Ap
     const streams = new Streams(this.broker, this.logger, this.settings.streaming);
     this.gateway = new Gateway(this.broker, runtime, this.logger, {
       name: "api",
+      label: "public",
       serves: isPublic,
       port: runtime.settings.port,
       portVariable: "PORT",

@@ -4,6 +4,7 @@ import type { Logger, ServiceBroker } from "moleculer";
 import type { AppError } from "../../lib/errors.ts";
 import type { Verifier } from "../../lib/keys.ts";
 import type { LiveSettings } from "../../lib/live-settings.ts";
+import { tell } from "../../lib/metrics.ts";
 import { explain } from "../../middlewares/errors.ts";
 import { listen } from "../../middlewares/health.ts";
 import type { Runtime } from "../../mixins/runtime.ts";
@@ -17,6 +18,7 @@ import type { Limits } from "./limits.ts";
 import { Overload } from "./overload.ts";
 import type { Thresholds } from "./overload.ts";
 import { Recorder } from "./recorder.ts";
+import type { GatewayLabel } from "./recorder.ts";
 import { Revocations } from "./revocations.ts";
 import type { Revoked } from "./revocations.ts";
 import { Routes } from "./routes.ts";
@@ -32,6 +34,8 @@ const LOGGED = new Set(["trace", "debug", "info"]);
 
 export interface GatewayOptions {
   name: string;
+  /** As metrics name it. */
+  label: GatewayLabel;
   /** Of which paths. */
   serves: (path: string) => boolean;
   port: number;
@@ -63,14 +67,15 @@ export class Gateway {
   readonly vary: string;
   readonly turns = new Turns();
   readonly streams: Streams | null;
+  readonly recorder: Recorder;
   draining = false;
   readonly #runtime: Runtime;
   readonly #broker: ServiceBroker;
   readonly #options: GatewayOptions;
-  readonly #recorder: Recorder;
   readonly #closeLimits: () => void;
   #server: Server | null = null;
   #waiting: NodeJS.Timeout | undefined;
+  #untell: (() => void)[] = [];
 
   constructor(broker: ServiceBroker, runtime: Runtime, log: Logger, options: GatewayOptions) {
     const { settings, contracts, readiness } = runtime;
@@ -88,7 +93,8 @@ export class Gateway {
     ({ limits: this.limits, close: this.#closeLimits } = openLimits(runtime, log));
     this.origins = new Set(settings.corsOrigins);
     this.vary = `Authorization, Accept-Language${this.origins.size > 0 ? ", Origin" : ""}`;
-    this.#recorder = new Recorder(runtime.metrics, LOGGED.has(settings.logLevel) ? log : null);
+    const told = LOGGED.has(settings.logLevel) ? log : null;
+    this.recorder = new Recorder(runtime.metrics, options.label, told);
     this.revocations = new Revocations({
       pull: (since) => this.#pull(since),
       revoked: (sid) => this.streams?.endSession(sid),
@@ -129,7 +135,7 @@ export class Gateway {
 
   #count(exchange: Exchange): void {
     this.overload.inFlight -= 1;
-    this.#recorder.record(exchange);
+    this.recorder.record(exchange);
   }
 
   /** Listens; ready when the services that it routes to are there, or after 30 s with what there is. */
@@ -148,14 +154,27 @@ export class Gateway {
       return drain(server, settings.natsUrl !== null);
     });
     ports.set(name, await listen(server, port, settings.host, portVariable));
+    this.#tell();
     this.overload.start();
     this.revocations.start();
     this.streams?.start();
     this.#wait(Date.now() + WAIT_MS);
   }
 
+  #tell(): void {
+    const { metrics } = this.#runtime;
+    const { streams, overload } = this;
+    const labels = { gateway: this.#options.label };
+    this.#untell = [
+      tell(metrics, "club_alliance_http_in_flight", () => [{ value: overload.inFlight, labels }]),
+    ];
+    if (streams)
+      this.#untell.push(tell(metrics, "club_alliance_streams_open", () => [{ value: streams.size }]));
+  }
+
   stop(): void {
     clearTimeout(this.#waiting);
+    for (const each of this.#untell) each();
     this.revocations.stop();
     this.streams?.stop();
     this.overload.stop();

@@ -6,6 +6,7 @@ import { shareRedis } from "../../lib/redis.ts";
 import type { Runtime } from "../../mixins/runtime.ts";
 import type { Address } from "./address.ts";
 import type { Exchange } from "./exchange.ts";
+import type { LimitName } from "./recorder.ts";
 
 /** Many people sit behind an address of CAMPUS_NETWORKS. */
 const CAMPUS_FACTOR = 100;
@@ -62,21 +63,24 @@ export function openLimits(runtime: Runtime, log: Logger): { limits: Limits; clo
 }
 
 /** Counts a request by its address; throws a 429. */
-export function countAddress(exchange: Exchange, limiter: RateLimiter): void {
+export function countAddress(exchange: Exchange, name: "anonymous" | "auth"): void {
   const { key, campus }: Address = exchange.address;
-  count(exchange, limiter, key, campus ? limiter.limit * CAMPUS_FACTOR : limiter.limit);
+  const { limit } = exchange.gateway.limits[name];
+  count(exchange, name, key, campus ? limit * CAMPUS_FACTOR : limit);
 }
 
 /** Counts a request by its user; throws a 429. */
-export function countUser(exchange: Exchange, limiter: RateLimiter, user: string): void {
-  count(exchange, limiter, user, limiter.limit);
+export function countUser(exchange: Exchange, user: string): void {
+  count(exchange, "user", user, exchange.gateway.limits.user.limit);
 }
 
-function count({ res }: Exchange, limiter: RateLimiter, key: string, limit: number): void {
-  const state = limiter.hit(key, limit);
+function count({ res, gateway }: Exchange, name: LimitName, key: string, limit: number): void {
+  const state = gateway.limits[name].hit(key, limit);
   if (state.limit === 0) return;
   res.setHeader("RateLimit-Limit", state.limit);
   res.setHeader("RateLimit-Remaining", state.remaining);
   res.setHeader("RateLimit-Reset", state.resetSeconds);
-  if (!state.allowed) throw new AppError("RATE_LIMITED", { retryAfter: state.resetSeconds });
+  if (state.allowed) return;
+  gateway.recorder.limited(name);
+  throw new AppError("RATE_LIMITED", { retryAfter: state.resetSeconds });
 }

@@ -44,7 +44,10 @@ const methods = {
         if (!exchange.over) void forward.call(this, req, res);
       });
     // Before anything else is done for them: of those who are refused there are many.
-    else turns.refuse(() => refuse(exchange, rushed.lane.refusal()));
+    else {
+      this.gateway.recorder.shed(rushed);
+      turns.refuse(() => refuse(exchange, rushed.lane.refusal()));
+    }
   },
 
   parseQueryString(req: GatewayRequest) {

@@ -211,11 +211,13 @@ test("requests are counted by route and class of status", async () => {
   const { body } = await client.send<string>("GET", "/metrics");
   client.close();
   for (const labels of [
-    'route="GET /things/:id",status="2xx"',
-    'route="GET /things/:id",status="4xx"',
-    'route="unknown",status="4xx"',
+    'gateway="public",route="GET /things/:id",priority="normal",status="2xx"',
+    'gateway="public",route="GET /things/:id",priority="normal",status="4xx"',
+    'gateway="public",route="unknown",priority="low",status="4xx"',
   ])
     expect(body).toMatch(new RegExp(`club_alliance_http_requests_total{${labels}} [1-9]`));
-  expect(body).toMatch(/club_alliance_http_request_duration_seconds_count{route="GET \/things\/:id"} [1-9]/);
+  expect(body).toMatch(
+    /club_alliance_http_request_duration_seconds_count{gateway="public",route="GET \/things\/:id",priority="normal"} [1-9]/,
+  );
   expect(body).not.toMatch(/route="[^"]*abc/);
 });
