@@ -7,12 +7,18 @@ import type { Sequelize } from "sequelize";
 import { QueryTypes } from "sequelize";
 import { Umzug } from "umzug";
 import { newId } from "./ids.ts";
+import { SettingsError } from "./settings.ts";
 
 /** What a migration works with. */
 export interface Migration {
   mysql: boolean;
   /** Runs one statement. */
   query(sql: string): Promise<void>;
+  /**
+   * Runs an UPDATE or DELETE that changes a limited number of rows again and again, until it changes none: what takes
+   * long holds no locks meanwhile. It names the rows by a subquery, since SQLite has no UPDATE … LIMIT.
+   */
+  inBatches(sql: string): Promise<void>;
   /** Column types that mean the same on both dialects. */
   types: {
     /** A UUID, or any ASCII text of up to 36 characters. */
@@ -98,9 +104,25 @@ export class MigrationRunner<C extends object> {
     return this.#locked(async () => (await this.#umzug.up()).map(({ name }) => name));
   }
 
-  /** Undoes the last one. Returns its name, if there was one. */
+  /** Names of those that have run and are none of this release's: a newer one has run them. */
+  async newer(): Promise<string[]> {
+    const known = new Set(await this.executed());
+    return (await this.#ledger.executed()).filter((name) => !known.has(name));
+  }
+
+  /**
+   * Undoes the last one. Returns its name, if there was one.
+   * @throws SettingsError where a newer release has run migrations after it: these are undone by that release, and first
+   */
   async down(): Promise<string[]> {
-    return this.#locked(async () => (await this.#umzug.down()).map(({ name }) => name));
+    return this.#locked(async () => {
+      const newer = await this.newer();
+      if (newer.length > 0)
+        throw new SettingsError(
+          `The database has migrations of a newer release (${newer.join(", ")}): undo them with that release first.`,
+        );
+      return (await this.#umzug.down()).map(({ name }) => name);
+    });
   }
 
   /** The lock is a row with a lease, since not every engine has locks by name; it is renewed while the work runs. */
@@ -175,6 +197,10 @@ function contextOf(sequelize: Sequelize): Migration {
     mysql,
     async query(sql) {
       await sequelize.query(sql);
+    },
+    async inBatches(sql) {
+      const run = (): Promise<[undefined, number]> => sequelize.query(sql, { type: QueryTypes.UPDATE });
+      while ((await run())[1] > 0);
     },
     types: {
       id: ascii(36),

@@ -64,6 +64,7 @@ async function run<C extends object>(domain: string, migrations: MigrationRunner
     return [
       ...(await migrations.executed()).map((name) => `${domain} ${name}: done`),
       ...pending.map((name) => `${domain} ${name}: pending`),
+      ...(await migrations.newer()).map((name) => `${domain} ${name}: done by a newer release`),
     ];
   }
   const names = command === "up" ? await migrations.up() : await migrations.down();

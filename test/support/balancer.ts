@@ -19,13 +19,13 @@ export interface Sending {
 }
 
 export class Balancer {
-  readonly #cluster: Cluster;
+  readonly #cluster: Pick<Cluster, "of">;
   #ready: ClusterNode[] = [];
   #turn = 0;
   #probing = true;
   readonly #probes: Promise<void>;
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: Pick<Cluster, "of">) {
     this.#cluster = cluster;
     this.#probes = this.#probe();
   }
