@@ -23,11 +23,13 @@ import { errors, isFailure, isWorthRepeating } from "./middlewares/errors.ts";
 import { PatientEtcd3 } from "./middlewares/etcd.ts";
 import { health } from "./middlewares/health.ts";
 import { idempotency } from "./middlewares/idempotency.ts";
+import { line } from "./middlewares/line.ts";
 import { loggerOf } from "./middlewares/logger.ts";
 import { metrics } from "./middlewares/metrics.ts";
 import { moderate } from "./middlewares/moderate.ts";
 import { registerOwners } from "./middlewares/owners.ts";
 import { Nats } from "./middlewares/nats.ts";
+import { nodeMetrics } from "./middlewares/node-metrics.ts";
 import { passport } from "./middlewares/passport.ts";
 import { timeout } from "./middlewares/timeout.ts";
 import { tracing } from "./middlewares/tracing.ts";
@@ -92,19 +94,22 @@ export function brokerOptions(runtime: Runtime): BrokerOptions {
 
 function middlewaresOf(runtime: Runtime): Middleware[] {
   const { contracts } = runtime;
+  const { inside, outside } = line(runtime);
   return [
     { name: "Runtime", created: (made: ServiceBroker) => runtime.bind(made) },
     "ActionHook",
     audit(contracts),
     moderate(contracts),
     idempotency(contracts),
+    inside,
     "Bulkhead",
+    outside,
     "Cacher",
     validate(contracts),
     authorize(runtime),
     auditRefusals(contracts),
     errors(runtime),
-    metrics(runtime.metrics),
+    metrics(runtime),
     "ContextTracker",
     timeout(),
     bodies(contracts),
@@ -114,6 +119,7 @@ function middlewaresOf(runtime: Runtime): Middleware[] {
     "ErrorHandler",
     ...(runtime.settings.tracingUrl ? [tracing(runtime.settings.tracingUrl)] : []),
     passport(),
+    nodeMetrics(runtime),
     health(runtime),
     consumers(runtime),
     drain(runtime),

@@ -2,6 +2,8 @@
  * Document collections with the part of MongoDB's interface that the domains use, so that a domain runs on MongoDB
  * and embedded (documents/) alike.
  */
+import type { Pool } from "./pools.ts";
+
 type Path = `${string}.${string}`;
 type Element<T> = NonNullable<T> extends readonly (infer E)[] ? E : NonNullable<T>;
 /** Ordering is for single values: over a list MongoDB and NeDB mean different things. */
@@ -118,6 +120,8 @@ export interface DocumentStore {
   collection<D extends { _id: string }>(name: string, options: CollectionOptions): Promise<Collection<D>>;
   /** Rejects when the store does not answer. */
   ping(): Promise<void>;
+  /** Of a server: how busy the connections to it are. */
+  pool?: () => Pool;
   /** Waits for what is being written; later calls reject. */
   close(): Promise<void>;
 }

@@ -7,6 +7,7 @@ import type { Metric, MetricName } from "./metrics-catalog.ts";
 type Named<T extends Metric["type"]> = {
   [N in MetricName]: (typeof METRICS)[N]["type"] extends T ? N : never;
 }[MetricName];
+export type GaugeName = Named<"gauge">;
 export type LabelsOf<N extends MetricName> = (typeof METRICS)[N]["labels"][number];
 
 /** What is read of a gauge at a scrape. Those of the same labels are added up. */
@@ -38,7 +39,7 @@ const sources = new WeakMap<object, Set<Source>>();
  * Has a gauge tell what `source` reads whenever it is asked; what nothing is read of is left out of the answer.
  * Returns how to end it.
  */
-export function tell<N extends Named<"gauge">>(
+export function tell<N extends GaugeName>(
   registry: Registry,
   name: N,
   source: Source<LabelsOf<N>>,

@@ -3,6 +3,8 @@ import { Sequelize } from "sequelize";
 import { mysqlOptions, Statements } from "./database.ts";
 import type { Row, Values } from "./database.ts";
 import { REPLICA } from "./mysql.ts";
+import { poolOf } from "./pools.ts";
+import type { Pool } from "./pools.ts";
 
 /** Milliseconds that a replica may be behind. */
 const MAX_LAG = 10_000;
@@ -17,6 +19,8 @@ class Replica extends Statements {
   usable = false;
   /** Milliseconds behind the primary at the last look; null where it did not answer. */
   lag: number | null = null;
+  /** Milliseconds until it answered. */
+  took = 0;
 
   constructor(url: string, primary: Statements) {
     super(new Sequelize(mysqlOptions(url, REPLICA)), null);
@@ -79,6 +83,16 @@ export class Replicas {
     return this.#all.map(({ host, usable, lag: lagMs }) => ({ host, usable, lagMs }));
   }
 
+  /** The same for monitoring: who answers, how quickly, and how busy the connections are. */
+  get servers(): { host: string; lagMs: number | null; milliseconds: number; pool: Pool }[] {
+    return this.#all.map(({ host, lag: lagMs, took: milliseconds, sequelize }) => ({
+      host,
+      lagMs,
+      milliseconds,
+      pool: poolOf(sequelize),
+    }));
+  }
+
   /** Renews who is usable; never fails. */
   async check(): Promise<void> {
     await this.#note().catch(() => undefined);
@@ -94,8 +108,10 @@ export class Replicas {
 
   async #look(replica: Replica): Promise<void> {
     let reason = "";
+    const begun = performance.now();
     try {
       const lag = this.#written - (await replica.clock());
+      replica.took = performance.now() - begun;
       replica.lag = Math.max(0, lag);
       if (lag > MAX_LAG) reason = `${Math.round(lag / 1000)} s behind`;
     } catch (error) {

@@ -74,6 +74,16 @@ export class Store {
     }
   }
 
+  /** The store of a file that is open; null for others. */
+  static find(name: string): Store | null {
+    return Store.#open.get(realFile(name)) ?? null;
+  }
+
+  /** How many wait for their turn to write. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Whose transaction is open. */
   get owner(): StoreUser | null {
     return this.#owner;
@@ -196,6 +206,14 @@ function realFile(name: string): string {
   } catch {
     return join(realpathSync(dirname(resolve(name))), basename(name));
   }
+}
+
+/** How busy the connection that writes to a file is. */
+export function writerOf(file: string): { used: number; idle: number; waiting: number } {
+  const store = Store.find(file);
+  if (!store) return { used: 0, idle: 0, waiting: 0 };
+  const used = store.owner === null ? 0 : 1;
+  return { used, idle: 1 - used, waiting: store.waiting };
 }
 
 /** A store used without Sequelize. Every call is done, and a write is on disk, when it returns. */

@@ -5,11 +5,12 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Middleware, Service, ServiceBroker } from "moleculer";
-import { Gauge } from "prom-client";
 import type { Envelope } from "../lib/declare.ts";
 import { RECEIPTED } from "../lib/queue-contract.ts";
+import { tell } from "../lib/metrics.ts";
 import { openQueue } from "../lib/queue/index.ts";
 import type { Delivery, Queue } from "../lib/queue/index.ts";
+import { Watched } from "../lib/watched.ts";
 import type { QueuedMessage } from "../mixins/publishing.ts";
 import type { Runtime } from "../mixins/runtime.ts";
 import { isAway } from "./errors.ts";
@@ -46,26 +47,16 @@ export function consumers(runtime: Runtime): Middleware {
         kind: settings.queueUrl.startsWith("amqp") ? "rabbitmq" : "jetstream",
         look: () => lookAt(queue, [...subscriptions.keys()], contracts),
       });
-      const waiting = new Gauge({
-        name: "club_alliance_queue_waiting",
-        help: "Messages in the queue that wait for a service, or are in work",
-        labelNames: ["service"],
-        registers: [runtime.metrics],
-        async collect() {
-          for (const service of subscriptions.keys()) {
-            const count = await queue.waiting(service);
-            if (count !== null) waiting.set({ service }, count);
-          }
-        },
-      });
     },
     async serviceStarted(service: Service) {
       const actions = consumed(service);
       if (!runtime.queue || actions.length === 0) return;
       const consumer = new Consumer(service.broker, runtime, actions);
       const subscription = runtime.queue.subscribe(service.name, (delivery) => consumer.handle(delivery));
+      const untell = tellWaiting(runtime, runtime.queue, service.name);
       subscriptions.set(service.name, {
         async stop() {
+          untell();
           consumer.stop();
           await subscription.stop();
         },
@@ -80,6 +71,14 @@ export function consumers(runtime: Runtime): Middleware {
       await runtime.queue?.close();
     },
   };
+}
+
+function tellWaiting({ metrics }: Runtime, queue: Queue, service: string): () => void {
+  const waiting = new Watched(() => queue.waiting(service));
+  return tell(metrics, "club_alliance_queue_waiting", async () => {
+    const value = await waiting.get();
+    return value === null ? [] : [{ value, labels: { service } }];
+  });
 }
 
 /** What waits there for the services of this node; rejects where the server does not answer. */

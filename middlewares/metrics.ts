@@ -1,27 +1,18 @@
 /** Counts and times of every action, and a log line for slow ones. Children are bound once per action: 3 µs a call. */
-import { Counter, Histogram } from "prom-client";
-import type { Registry } from "prom-client";
 import { isAppError } from "../lib/errors.ts";
+import { counterOf, histogramOf, tell } from "../lib/metrics.ts";
+import type { Runtime } from "../mixins/runtime.ts";
 import { asMiddleware } from "./middleware.ts";
 import type { Middleware } from "./middleware.ts";
 
 /** Milliseconds from which a call is logged as slow. */
 const SLOW = 1_000;
 
-export function metrics(registry: Registry): Middleware {
-  const calls = new Counter({
-    name: "club_alliance_action_calls_total",
-    help: "Calls of an action on this node, by result (ok, refused, failed)",
-    labelNames: ["action", "result"],
-    registers: [registry],
-  });
-  const seconds = new Histogram({
-    name: "club_alliance_action_duration_seconds",
-    help: "Duration of an action on this node",
-    labelNames: ["action"],
-    buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10],
-    registers: [registry],
-  });
+export function metrics({ metrics: registry }: Runtime): Middleware {
+  const calls = counterOf(registry, "club_alliance_action_calls_total");
+  const seconds = histogramOf(registry, "club_alliance_action_duration_seconds");
+  let inFlight = 0;
+  tell(registry, "club_alliance_actions_in_flight", () => [{ value: inFlight }]);
   return asMiddleware({
     name: "Metrics",
     localAction(next, action) {
@@ -34,6 +25,7 @@ export function metrics(registry: Registry): Middleware {
       const duration = seconds.labels(labels);
       return async (ctx) => {
         const start = performance.now();
+        inFlight += 1;
         try {
           const answer = await next(ctx);
           ok.inc();
@@ -42,6 +34,7 @@ export function metrics(registry: Registry): Middleware {
           (isAppError(error) && error.code < 500 ? refused : failed).inc();
           throw error;
         } finally {
+          inFlight -= 1;
           const took = performance.now() - start;
           duration.observe(took / 1000);
           if (took > SLOW)

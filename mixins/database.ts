@@ -13,6 +13,7 @@ import type { Envelope } from "../lib/declare.ts";
 import type { Ctx, Mixin } from "../lib/implement.ts";
 import { PRIMARY, slowStatements } from "../lib/mysql.ts";
 import { copyBefore, Migrations } from "../lib/migrations.ts";
+import { poolOf } from "../lib/pools.ts";
 import { SettingsError } from "../lib/settings.ts";
 import type { Settings, SqlDomain } from "../lib/settings.ts";
 import { describeSqliteError, sqlite, StoreInUseError } from "../lib/sqlite.ts";
@@ -147,7 +148,8 @@ function acquire(broker: ServiceBroker, domain: SqlDomain, log: Logger): Shared 
   );
   const made = { db, outbox, relay, ready, users: 1 };
   const ask = async (): Promise<void> => void (await db.primary.number("SELECT 1"));
-  probes.set(domain, { kind: settings.sqlUrls[domain] ? "mysql" : "sqlite", look: ask });
+  const kind = settings.sqlUrls[domain] ? "mysql" : "sqlite";
+  probes.set(domain, { kind, look: ask, pool: () => poolOf(sequelize) });
   // Whoever waits for it meets the error; nobody may be waiting yet.
   ready.catch(() => undefined);
   ofBroker.set(domain, made);

@@ -119,7 +119,12 @@ async function open(
   const documents = url
     ? await openServer(broker, domain, url, log, closed)
     : await openEmbedded(documentsFile(settings, domain));
-  probes.set(domain, { kind: url ? "mongodb" : "documents", look: () => documents.ping() });
+  const { pool } = documents;
+  probes.set(domain, {
+    kind: url ? "mongodb" : "documents",
+    look: () => documents.ping(),
+    ...(pool && { pool }),
+  });
   return { documents, idempotencyKeys: await documentKeys(documents) };
 }
 
@@ -139,7 +144,7 @@ async function openServer(
   const store = openMongo(url);
   const { readiness, probes } = runtimeOf(broker);
   // Also while its migrations are waited for.
-  probes.set(domain, { kind: "mongodb", look: () => store.ping() });
+  probes.set(domain, { kind: "mongodb", look: () => store.ping(), pool: store.pool });
   const who = `${domain}-documents`;
   const migrations = new DocumentMigrations(store.db, domain);
   const block = (reason: string | null): void =>

@@ -6,8 +6,10 @@ import type { Mixin } from "../lib/implement.ts";
 import { RECEIPTED } from "../lib/queue-contract.ts";
 import type { queueActions } from "../lib/queue-contract.ts";
 import type { DocumentDomain, SqlDomain } from "../lib/settings.ts";
+import { Watched } from "../lib/watched.ts";
 import { database } from "./database.ts";
 import { documents } from "./documents.ts";
+import { gauges } from "./gauges.ts";
 import type { DeadLetter, Outbox } from "./outbox.ts";
 import type { Relay } from "./relay.ts";
 import { consumersOf, runtimeOf } from "./runtime.ts";
@@ -18,6 +20,7 @@ import { sweeper } from "./sweeper.ts";
 const PAGE = 500;
 const REPLAY_FOR = 5_000;
 
+type Depth = Awaited<ReturnType<Outbox["depth"]>>;
 type QueueContract = Contract<string, typeof queueActions>;
 
 /** What the service has of its domain's store, of either kind. */
@@ -28,17 +31,17 @@ interface Store {
 
 /** The service for the queue of a domain of SQL, by its contract. */
 export function queueService(domain: SqlDomain, contract: QueueContract) {
-  return serviceOn(database(domain), contract);
+  return serviceOn(domain, database(domain), contract);
 }
 
 /** The service for the queue of a domain of documents, by its contract. */
 export function documentQueueService(domain: DocumentDomain, contract: QueueContract) {
-  return serviceOn(documents(domain, { tells: true }), contract);
+  return serviceOn(domain, documents(domain, { tells: true }), contract);
 }
 
-function serviceOn(store: Mixin<Store>, contract: QueueContract) {
+function serviceOn(domain: string, store: Mixin<Store>, contract: QueueContract) {
   return implement(contract, {
-    mixins: [store, sweeper()],
+    mixins: [store, sweeper(), gauges()],
     actions: {
       async depth() {
         return this.outbox.depth();
@@ -89,9 +92,27 @@ function serviceOn(store: Mixin<Store>, contract: QueueContract) {
     },
     async started() {
       this.relay.start();
+      const depth = new Watched(() => this.outbox.depth());
+      const read = (value: (of: Depth) => number) => async () => {
+        const known = await depth.get();
+        return known ? [{ value: value(known), labels: { domain } }] : [];
+      };
+      this.measure(
+        "club_alliance_outbox_waiting",
+        read(({ waiting }) => waiting),
+      );
+      this.measure("club_alliance_outbox_oldest_seconds", read(ageOf));
+      this.measure(
+        "club_alliance_dead_letters",
+        read(({ dead }) => dead),
+      );
       this.every(3_600_000, () => this.outbox.sweep(Date.now()));
     },
   });
+}
+
+function ageOf({ oldest }: Depth): number {
+  return oldest === null ? 0 : Math.max(0, Date.now() - oldest) / 1_000;
 }
 
 function present({ id, type, consumer, error, attempts, createdAt }: DeadLetter) {

@@ -11,6 +11,7 @@ import { Replicas } from "../lib/replicas.ts";
 import type { SqlDomain } from "../lib/settings.ts";
 import type { DatabaseMethods } from "./database.ts";
 import { runtimeOf } from "./runtime.ts";
+import type { ServerState } from "./runtime.ts";
 
 const MARK_MS = 15_000;
 
@@ -39,7 +40,7 @@ export function readYourWrites(domain: SqlDomain): Mixin<ReadYourWritesMethods> 
   const mixin = {
     // Not in "created": those of other mixins may come later.
     async started(this: Self) {
-      this.$reading = acquire(this);
+      this.$reading = acquire(this, domain);
       await this.$reading?.replicas.start();
     },
     async stopped(this: Self) {
@@ -80,7 +81,10 @@ function failed(own: Shared): null {
   return null;
 }
 
-function acquire(service: DatabaseMethods & { broker: ServiceBroker; logger: Logger }): Shared | null {
+function acquire(
+  service: DatabaseMethods & { broker: ServiceBroker; logger: Logger },
+  domain: SqlDomain,
+): Shared | null {
   const { settings } = runtimeOf(service.broker);
   if (!settings.sqlUrls.clubs || settings.clubsReadUrls.length === 0) return null;
   const known = shared.get(service.broker);
@@ -97,6 +101,13 @@ function acquire(service: DatabaseMethods & { broker: ServiceBroker; logger: Log
   };
   shared.set(service.broker, made);
   const look = async () => ({ replicas: made.replicas.states });
-  runtimeOf(service.broker).probes.set("replicas", { kind: "mysql", look });
+  const servers = (): ServerState[] =>
+    made.replicas.servers.map(({ host, ...state }) => ({
+      name: `${domain}@${host}`,
+      kind: "mysql-replica",
+      up: state.lagMs !== null,
+      ...state,
+    }));
+  runtimeOf(service.broker).probes.set("replicas", { kind: "mysql", look, servers });
   return made;
 }

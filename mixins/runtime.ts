@@ -5,6 +5,7 @@ import type { Registry } from "prom-client";
 import type { ActionContract } from "../lib/declare.ts";
 import type { Verifier } from "../lib/keys.ts";
 import type { LiveSettings } from "../lib/live-settings.ts";
+import type { Pool } from "../lib/pools.ts";
 import type { Queue } from "../lib/queue/index.ts";
 import type { Settings } from "../lib/settings.ts";
 
@@ -35,6 +36,22 @@ export interface Probe {
   kind: string;
   /** Rejects where it does not answer; what it resolves with is shown to operators. It need have no time limit. */
   look(): Promise<Record<string, unknown> | void>;
+  /** Where connections to it are kept. */
+  pool?: () => Pool;
+  /** Where it stands for several servers: how each was when it was last looked at, in place of its own state. */
+  servers?: () => readonly ServerState[];
+}
+
+/** A server of a kind, as a probe knows it. */
+export interface ServerState {
+  name: string;
+  kind: string;
+  up: boolean;
+  /** Until it answered. */
+  milliseconds: number;
+  /** Of a replica: behind its primary. */
+  lagMs: number | null;
+  pool: Pool;
 }
 
 export interface Runtime {

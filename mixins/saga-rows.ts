@@ -77,6 +77,21 @@ export async function record(self: Worker, saga: SagaRow, lets = false): Promise
   return written > 0;
 }
 
+/** How many sagas of a type and state have not ended, and since when the first of them (milliseconds). */
+export interface OpenSagas {
+  type: string;
+  state: "running" | "undoing";
+  count: number;
+  oldest: number;
+}
+
+export function countOpen(db: Database): Promise<OpenSagas[]> {
+  return db.primary.all<OpenSagas>(
+    `SELECT type, state, COUNT(*) AS count, MIN(created_at) AS oldest FROM sagas
+     WHERE state IN ('running', 'undoing') GROUP BY type, state`,
+  );
+}
+
 /** A saga as operators see it. @param steps their names; unknown where the code knows the type no more */
 export function present(row: SagaRow, steps: readonly { name: string }[] = []): SagaState {
   const { id, type, state, step, tries } = row;

@@ -9,6 +9,8 @@ import { newId } from "../lib/ids.ts";
 import type { Mixin } from "../lib/implement.ts";
 import type { SagaState } from "../lib/saga-contract.ts";
 import { isAway } from "../middlewares/errors.ts";
+import { runtimeOf } from "./runtime.ts";
+import { tellSagas } from "./saga-gauges.ts";
 import { hold, LEASE, LOOK_AGAIN, outcomeOf, present, record, takeByHand } from "./saga-rows.ts";
 import type { SagaOutcome, SagaRow, Worker } from "./saga-rows.ts";
 
@@ -49,6 +51,7 @@ type Self = SagaMethods & {
   db: Database;
   logger: Logger;
   $sagaTimer?: NodeJS.Timeout;
+  $untellSagas?: () => void;
   $sagaOwner: string;
 };
 
@@ -113,9 +116,12 @@ export function sagas(definitionsOf: (service: never) => SagaDefinition<never>[]
     },
     async started(this: Self) {
       this.$sagaTimer = setInterval(() => void scan(this), SCAN);
+      const types = definitionsOf(this as never).map(({ type }) => type);
+      this.$untellSagas = tellSagas(runtimeOf(this.broker).metrics, this.db, types);
     },
     async stopped(this: Self) {
       clearInterval(this.$sagaTimer);
+      this.$untellSagas?.();
     },
   };
   return mixin as unknown as Mixin<SagaMethods>;

@@ -1,23 +1,17 @@
 /** What a node knows of itself: its load, what it leans on, whom it does not call. */
-import { readFileSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { ServiceBroker } from "moleculer";
 import type { Answer } from "../lib/declare.ts";
+import { VERSION } from "../lib/version.ts";
+import { circuitsOf } from "../middlewares/circuits.ts";
 import { lifeOf } from "../middlewares/drain.ts";
-import type { Probe, Runtime } from "../mixins/runtime.ts";
+import type { Runtime } from "../mixins/runtime.ts";
+import { storesOf } from "../mixins/stores.ts";
 
 export type NodeStatus = Answer<"node.status">;
-type Store = NodeStatus["stores"][number];
 
-/** Milliseconds that a store has to answer: less than whoever asks the node for all of them has. */
-const PATIENCE = 600;
 const LAG_WINDOW = 10_000;
 const LAG_RESOLUTION = 20;
-const ERROR_LENGTH = 200;
-
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
 
 /** How late the event loop was in the last ten seconds, or since the node has started. */
 export class Lag {
@@ -52,86 +46,14 @@ export class Lag {
   }
 }
 
-/** Looks at what a node leans on. One that stands still is asked once, however often it is looked for. */
-export class Stores {
-  readonly #asked = new Map<Probe, Promise<Record<string, unknown> | void>>();
-
-  look(probes: ReadonlyMap<string, Probe>): Promise<Store[]> {
-    return Promise.all([...probes].map(([name, probe]) => this.#lookAt(name, probe)));
-  }
-
-  async #lookAt(name: string, probe: Probe): Promise<Store> {
-    const begun = performance.now();
-    const told = (
-      reachable: boolean,
-      error: string | null,
-      details: Record<string, unknown> = {},
-    ): Store => ({
-      name,
-      kind: probe.kind,
-      reachable,
-      milliseconds: Math.round(performance.now() - begun),
-      error,
-      details,
-    });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE} ms`)), PATIENCE);
-    });
-    try {
-      return told(true, null, (await Promise.race([this.#ask(probe), late])) ?? {});
-    } catch (error) {
-      return told(false, (error as Error).message.slice(0, ERROR_LENGTH));
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  #ask(probe: Probe): Promise<Record<string, unknown> | void> {
-    const known = this.#asked.get(probe);
-    if (known) return known;
-    const asked = Promise.resolve()
-      .then(() => probe.look())
-      .finally(() => this.#asked.delete(probe));
-    asked.catch(() => undefined);
-    this.#asked.set(probe, asked);
-    return asked;
-  }
-}
-
-interface Circuit {
-  ep: { id: string; action: { name: string } };
-  state: string;
-}
-
-/** Actions that this node does not call, or tries with a single call, since they failed too often. */
-function circuitsOf(broker: ServiceBroker): NodeStatus["circuits"] {
-  // Moleculer's circuit breaker keeps them there for whoever looks.
-  const { CircuitBreakerStore: all = new Map<string, Circuit>() } = broker as {
-    CircuitBreakerStore?: Map<string, Circuit>;
-  };
-  return [...all.values()]
-    .filter(({ state }) => state !== "close")
-    .map(({ ep, state }) => ({
-      action: ep.action.name,
-      node: ep.id,
-      state: state === "open" ? "open" : "half-open",
-    }));
-}
-
 /** All of it. */
-export async function statusOf(
-  broker: ServiceBroker,
-  runtime: Runtime,
-  lag: Lag,
-  stores: Stores,
-): Promise<NodeStatus> {
+export async function statusOf(broker: ServiceBroker, runtime: Runtime, lag: Lag): Promise<NodeStatus> {
   const { rss, heapUsed, heapTotal } = process.memoryUsage();
   const { readiness, domains, probes } = runtime;
   return {
     id: broker.nodeID,
     domains: [...domains],
-    version,
+    version: VERSION,
     runtime: `node ${process.version}`,
     startedAt: Math.round(performance.timeOrigin),
     state: lifeOf(runtime),
@@ -140,7 +62,7 @@ export async function statusOf(
     memory: { rss, heapUsed, heapTotal },
     lag: lag.value,
     circuits: circuitsOf(broker),
-    stores: await stores.look(probes),
+    stores: await storesOf(runtime).look(probes),
   };
 }
 

@@ -7,15 +7,15 @@ import { shareRedis } from "../lib/redis.ts";
 import { beginDrain, intending, isLeaving, lifeOf } from "../middlewares/drain.ts";
 import { runtimeOf } from "../mixins/runtime.ts";
 import { node } from "./node.contract.ts";
-import { Lag, loneDomains, statusOf, Stores } from "./node-status.ts";
+import { Lag, loneDomains, statusOf } from "./node-status.ts";
 
-const own: Mixin<{ lag: Lag; stores: Stores; releaseRedis: () => void }> = {};
+const own: Mixin<{ lag: Lag; releaseRedis: () => void }> = {};
 
 export default implement(node, {
   mixins: [own],
   actions: {
     async status() {
-      return statusOf(this.broker, runtimeOf(this.broker), this.lag, this.stores);
+      return statusOf(this.broker, runtimeOf(this.broker), this.lag);
     },
     async drain(ctx) {
       const runtime = runtimeOf(this.broker);
@@ -34,7 +34,6 @@ export default implement(node, {
   },
   created() {
     this.lag = new Lag();
-    this.stores = new Stores();
     this.releaseRedis = () => undefined;
   },
   async started() {

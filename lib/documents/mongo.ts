@@ -10,7 +10,9 @@ import type {
 } from "mongodb";
 import type { Collection, DocumentStore, FindOptions, Query, Update, Upsert } from "../documents.ts";
 import { AppError } from "../errors.ts";
+import type { Pool } from "../pools.ts";
 import { SettingsError } from "../settings.ts";
+import { countConnections } from "./mongo-pool.ts";
 import { equalities, nedbQuery, plain, updater } from "./rules.ts";
 import { DuplicateKeyError } from "./unique-index.ts";
 
@@ -60,10 +62,12 @@ function clientOf(url: string): MongoClient {
 export class MongoStore implements DocumentStore {
   readonly #client: MongoClient;
   readonly db: Db;
+  readonly pool: () => Pool;
 
   constructor(client: MongoClient) {
     this.#client = client;
     this.db = client.db();
+    this.pool = countConnections(client, LIMITS.maxPoolSize);
   }
 
   /** Its indexes are made by migrations. */

@@ -1,4 +1,3 @@
-import { Gauge } from "prom-client";
 import { encodeQR } from "qr";
 import type { Answer, Params } from "../../lib/declare.ts";
 import { pageOf, readCursor, writeCursor } from "../../lib/cursor.ts";
@@ -7,8 +6,8 @@ import { implement, respond, userOf } from "../../lib/implement.ts";
 import type { Ctx, Mixin } from "../../lib/implement.ts";
 import { iso } from "../../lib/types.ts";
 import { documents } from "../../mixins/documents.ts";
+import { gauges } from "../../mixins/gauges.ts";
 import { people } from "../../mixins/people.ts";
-import { runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
 import { refuseSwitchedOff } from "../../mixins/switches.ts";
 import type { Where } from "./attendance.ts";
@@ -55,7 +54,7 @@ interface CheckIn {
 const own: Mixin<Methods> = {};
 
 export default implement(participations, {
-  mixins: [keeping(), documents("activities", { tells: true }), sweeper(), own],
+  mixins: [keeping(), documents("activities", { tells: true }), sweeper(), gauges(), own],
   methods: {
     async need(id: string): Promise<ActivityDocument> {
       const activity = await this.activity(id);
@@ -250,14 +249,7 @@ export default implement(participations, {
       warn: (text, data) => this.logger.warn(text, data),
     });
     const { desks } = this;
-    new Gauge({
-      name: "club_alliance_rosters_people",
-      help: "People in the rosters that this node holds in memory",
-      registers: [runtimeOf(this.broker).metrics],
-      collect() {
-        this.set(desks.people);
-      },
-    });
+    this.measure("club_alliance_rosters_people", () => [{ value: desks.people }]);
     this.every(SWEEP, () => desks.sweep(Date.now()));
     this.every(3_600_000, () => this.idempotencyKeys.sweep(Date.now()));
   },

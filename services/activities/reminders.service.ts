@@ -1,7 +1,8 @@
 /** Reminders, and whatever else people who are signed up are told: durable, and by any node of the domain. */
-import { Counter } from "prom-client";
+import type { Counter } from "prom-client";
 import { implement } from "../../lib/implement.ts";
 import type { Mixin } from "../../lib/implement.ts";
+import { counterOf } from "../../lib/metrics.ts";
 import { documents } from "../../mixins/documents.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
@@ -103,11 +104,7 @@ export default implement(reminders, {
     this.ended = false;
     this.droppedCount = 0;
     const { metrics } = runtimeOf(this.broker);
-    this.dropped = new Counter({
-      name: "club_alliance_reminders_dropped_total",
-      help: "Reminders that came too late to be of use",
-      registers: [metrics],
-    });
+    this.dropped = counterOf(metrics, "club_alliance_reminders_dropped_total");
   },
   async started() {
     this.every(SWEEP, async () => {

@@ -33,6 +33,12 @@ export async function makeCheckpoint(db: Database, keys: SigningKeys, now: numbe
   return (await db.primary.insertNew("audit_checkpoints", { hour, at: now, jws })) ? jws : null;
 }
 
+/** When the last one was made (milliseconds); null before the first. */
+export async function lastCheckpointAt(statements: Statements): Promise<number | null> {
+  const [last] = await checkpointRows(statements, null, 1);
+  return last?.at ?? null;
+}
+
 /** The ends of all chains as one moment saw them. */
 export function headsOf(statements: Statements): Promise<Head[]> {
   return statements.all<Head>("SELECT chain, seq, hash, id FROM audit_heads ORDER BY chain");

@@ -10,10 +10,18 @@ import type { SigningKeys } from "../../lib/keys.ts";
 import { loadSigningKeys } from "../../lib/signing-keys.ts";
 import { iso } from "../../lib/types.ts";
 import { compileCheck } from "../../lib/validate.ts";
+import { Watched } from "../../lib/watched.ts";
 import { database } from "../../mixins/database.ts";
+import { gauges } from "../../mixins/gauges.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
-import { checkpointRows, makeCheckpoint, readCheckpoint, saidBy } from "./audit-checkpoints.ts";
+import {
+  checkpointRows,
+  lastCheckpointAt,
+  makeCheckpoint,
+  readCheckpoint,
+  saidBy,
+} from "./audit-checkpoints.ts";
 import { csvOf, cursorOf, pageOfLog, placeOf, present } from "./audit-reading.ts";
 import { verifyLog } from "./audit-verify.ts";
 import { AuditWriter } from "./audit-writer.ts";
@@ -30,7 +38,7 @@ const check = compileCheck(NewEntry);
 const own: Mixin<{ writer: AuditWriter; keys: SigningKeys }> = {};
 
 export default implement(audit, {
-  mixins: [database("admin"), sweeper(), own],
+  mixins: [database("admin"), sweeper(), gauges(), own],
   methods: {
     /** @throws UNAVAILABLE where the store does not take it, whatever the reason: it is waited for */
     async keep(entry: LogEntry, patience = 0): Promise<void> {
@@ -41,6 +49,14 @@ export default implement(audit, {
         this.logger.error("The audit log takes no entries", { error: String(error) });
         throw new AppError("UNAVAILABLE", { retryAfter: 2 });
       }
+    },
+    /** For the metrics. */
+    tellCheckpoints(): void {
+      const last = new Watched(() => lastCheckpointAt(this.db.primary));
+      this.measure("club_alliance_audit_checkpoint_age_seconds", async () => {
+        const at = await last.get();
+        return at === null ? [] : [{ value: Math.max(0, Date.now() - at) / 1_000 }];
+      });
     },
     async makeCheckpoint(): Promise<void> {
       const checkpoint = await makeCheckpoint(this.db, this.keys, Date.now());
@@ -107,6 +123,7 @@ export default implement(audit, {
     this.writer = new AuditWriter(this.db);
   },
   async started() {
+    this.tellCheckpoints();
     void this.makeCheckpoint().catch((error: unknown) =>
       this.logger.warn("The audit log has no checkpoint yet", { error: String(error) }),
     );

@@ -9,6 +9,7 @@ import type { FieldError } from "../../lib/errors.ts";
 import { idFor, implement, userOf } from "../../lib/implement.ts";
 import type { Mixin } from "../../lib/implement.ts";
 import { database } from "../../mixins/database.ts";
+import { gauges } from "../../mixins/gauges.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
 import { cutFile } from "./import-file.ts";
 import { ImportJob } from "./import-job.ts";
@@ -37,7 +38,7 @@ const REPORT_PAGE = 1_000;
 const own: Mixin<{ jobs: Map<ImportJob, Promise<void>>; ending: boolean }> = {};
 
 export default implement(imports, {
-  mixins: [database("admin"), sweeper(), own],
+  mixins: [database("admin"), sweeper(), gauges(), own],
   methods: {
     /** Takes up imports, as many as this node may work at. */
     async look(): Promise<void> {
@@ -137,6 +138,7 @@ export default implement(imports, {
     this.ending = false;
   },
   async started() {
+    this.measure("club_alliance_import_running", () => [{ value: this.jobs.size }]);
     this.every(LOOK, () => this.look());
     this.every(HOUR, () => sweepImports(this.db.primary, Date.now()));
   },

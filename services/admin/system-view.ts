@@ -7,7 +7,7 @@ import type { ActionName, Answer, Params } from "../../lib/declare.ts";
 import type { SagaState } from "../../lib/saga-contract.ts";
 import { TELLING_DOMAINS } from "../../lib/settings.ts";
 import { iso } from "../../lib/types.ts";
-import { runtimeOf } from "../../mixins/runtime.ts";
+import { servicesOf } from "../../mixins/federation.ts";
 import type { System } from "./system.contract.ts";
 
 /** Milliseconds that anybody has to answer. */
@@ -81,19 +81,6 @@ async function nodesOf(broker: ServiceBroker, now: number): Promise<Node[]> {
 function present({ startedAt, ...status }: Status, now: number): Node {
   const uptimeSeconds = Math.max(0, Math.round((now - startedAt) / 1_000));
   return { id: status.id, answers: "yes", status: { ...status, startedAt: iso(startedAt), uptimeSeconds } };
-}
-
-/** Of every service of the contracts, and the gateways, the nodes that run it. */
-function servicesOf(broker: ServiceBroker): System["services"] {
-  const { contracts } = runtimeOf(broker);
-  const names = [...new Set([...contracts.keys()].map((action) => action.split(".")[0] as string))];
-  const running = new Map<string, string[]>();
-  for (const { name, nodeID } of broker.registry.getServiceList({ onlyAvailable: true }))
-    running.set(name, [...(running.get(name) ?? []), nodeID as string]);
-  return [...names, "api", "admin-api"].toSorted().map((name) => {
-    const nodes = (running.get(name) ?? []).toSorted();
-    return { name, nodes, available: nodes.length > 0 };
-  });
 }
 
 async function queueOf(

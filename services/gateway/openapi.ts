@@ -1,8 +1,8 @@
 /** The OpenAPI 3.1 document of a gateway, from the contracts: their schemas are JSON Schema 2020-12 as they are. */
 import type { TSchema } from "typebox";
-import { createRequire } from "node:module";
 import type { ActionContract } from "../../lib/declare.ts";
 import { isResourceRule, pathParams, propertiesOf, routeOf, statusOf } from "../../lib/declare.ts";
+import { VERSION } from "../../lib/version.ts";
 import type { Runtime } from "../../mixins/runtime.ts";
 import { MAX_BODY } from "./body.ts";
 import { COMPONENTS } from "./openapi-components.ts";
@@ -15,8 +15,6 @@ interface ObjectSchema {
   required?: string[];
   anyOf?: ObjectSchema[];
 }
-
-const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 
 /** The document of those routes whose path `serves` says. */
 export function openapiOf(contracts: Runtime["contracts"], serves: (path: string) => boolean): Json {
@@ -36,7 +34,7 @@ export function openapiOf(contracts: Runtime["contracts"], serves: (path: string
     openapi: "3.1.0",
     info: {
       title: serves("/admin/") ? "Club Alliance administration API" : "Club Alliance API",
-      version,
+      version: VERSION,
       description:
         "A federation of student clubs. Bodies are JSON in UTF-8; times are RFC 3339 in UTC; ids are UUIDv7. " +
         "Every refusal is a problem document (RFC 9457) whose `code` is stable; `title`, `detail` and `message` " +
