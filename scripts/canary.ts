@@ -1,5 +1,5 @@
 /**
- * `npm run canary -- start|judge|promote|abort DOMAIN …`: one node of a new version beside the stable ones of a domain,
+ * `npm run canary -- start|judge|promote|abort DOMAIN …`, after `migrate IMAGE`: one node of a new version beside the stable ones of a domain,
  * judged by what Prometheus knows of both, and then everywhere or gone. Exit code 0 passed, 1 failed, 2 too little to tell.
  */
 import { spawn } from "node:child_process";
@@ -8,9 +8,11 @@ import { abort, promote, start } from "./canary/cluster.ts";
 import type { Kubectl } from "./canary/cluster.ts";
 import { CanaryError } from "./canary/deployment.ts";
 import { CODES, judge, tableOf } from "./canary/judge.ts";
+import { migrate } from "./canary/migrations.ts";
 import { DOMAINS } from "../moleculer.config.ts";
 
-const USAGE = `Usage: npm run canary -- start DOMAIN IMAGE [--namespace NAME]
+const USAGE = `Usage: npm run canary -- migrate IMAGE [--namespace NAME]
+       npm run canary -- start DOMAIN IMAGE [--namespace NAME]
        npm run canary -- judge DOMAIN --prometheus URL [--minutes 10] [--every SECONDS]
        npm run canary -- promote|abort DOMAIN [--namespace NAME]`;
 
@@ -53,6 +55,12 @@ const kubectl: Kubectl = (args, input) =>
   });
 
 async function main(): Promise<number> {
+  if (command === "migrate") {
+    if (!domain) throw new CanaryError(USAGE);
+    await migrate(kubectl, domain);
+    tell("The migrations have run.");
+    return 0;
+  }
   if (!domain || !DOMAINS.includes(domain))
     throw new CanaryError(`Name a domain: ${DOMAINS.join(", ")}.\n${USAGE}`);
   switch (command) {

@@ -114,9 +114,10 @@ type Template = Deployment["spec"]["template"];
 function withImage(template: Template, image: string, name: string): Template {
   const first = template.spec.containers[0];
   if (!first) throw new CanaryError(`The Deployment ${name} has no container.`);
-  const { repository } = partsOf(image);
+  // The registry may be another: a cluster may begin with images that were built on the spot.
+  const called = (repository: string): string | undefined => repository.split("/").at(-1);
   const ours = partsOf(first.image).repository;
-  if (ours !== repository)
+  if (called(ours) !== called(partsOf(image).repository))
     throw new CanaryError(`The Deployment ${name} runs ${ours}, and ${image} is not a version of it.`);
   const change = (each: Container): Container =>
     each.image.startsWith(`${ours}:`) ? { ...each, image } : each;
