@@ -46,3 +46,14 @@ LABEL org.opencontainers.image.title="club-alliance" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
+
+# What backups need of the databases, and openssl for the first certificates.
+FROM node AS tools
+USER 0:0
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends mariadb-client openssl \
+    && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
+# It answers nobody.
+HEALTHCHECK NONE
+ENTRYPOINT ["node"]

@@ -26,7 +26,7 @@ interface Wanted {
 interface Made {
   names: string[];
   kept: number;
-  toFillIn: string[];
+  toFillIn: { name: string; about: string }[];
 }
 
 export async function makeSecrets({ folder, place, hosts }: Wanted): Promise<Made> {
@@ -43,11 +43,11 @@ export async function makeSecrets({ folder, place, hosts }: Wanted): Promise<Mad
   };
   try {
     const values = new Map<string, string>();
-    for (const { name, make, given } of secretsOf(PLACES[place])) {
+    for (const { name, make, given, about } of secretsOf(PLACES[place])) {
       const there = await textOf(path.join(folder, name));
       const value = there ?? make((other) => values.get(other) as string);
       values.set(name, value.trim());
-      if (given && value.trim() === "") made.toFillIn.push(name);
+      if (given && value.trim() === "") made.toFillIn.push({ name, about });
       if (there !== null) made.kept += 1;
       else {
         await writeFile(path.join(workshop, name), `${value}\n`, { mode: 0o600 });
@@ -135,7 +135,7 @@ async function main(): Promise<void> {
           "authority.key signs certificates: the machine itself does not need it; move it there too.",
         ]
       : []),
-    ...toFillIn.map((name) => `Fill in: ${name}`),
+    ...toFillIn.map(({ name, about }) => `Fill in ${name}: ${about}.`),
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
 }

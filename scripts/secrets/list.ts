@@ -32,14 +32,12 @@ export function secretsOf(places: Places, password: () => string = word): Secret
     ...documents(places, password),
     ...others(places, password),
     ...monitoring(password),
-    {
-      name: "mail_url",
-      about: "smtp://user:password@host:587 of your mail server: fill it in",
-      make: () => "",
-      given: true,
-    },
+    given("mail_url", "smtp://user:password@host:587 of your mail server"),
+    given("backup_recipients", "public keys that backups are encrypted for (docs/backup.md)"),
   ];
 }
+
+const given = (name: string, about: string): Secret => ({ name, about, make: () => "", given: true });
 
 /** Names of the certificates that are made beside them (certificates.ts). */
 export const CERTIFICATES = [
@@ -191,11 +189,8 @@ function others({ redis, elasticsearch, s3 }: Places, password: () => string): S
 function monitoring(password: () => string): Secret[] {
   return [
     { name: "grafana_admin_password", about: "Grafana's administrator", make: password },
-    {
-      name: "alert_webhook_url",
-      about: "where alerts go: fill it in",
-      make: () => "",
-      given: true,
-    },
+    ...["page", "ticket", "watchdog"].map((severity) =>
+      given(`alert_${severity}_url`, "where alerts of that severity are posted to"),
+    ),
   ];
 }
