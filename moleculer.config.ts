@@ -117,7 +117,7 @@ function middlewaresOf(runtime: Runtime): Middleware[] {
     "CircuitBreaker",
     "Retry",
     "ErrorHandler",
-    ...(runtime.settings.tracingUrl ? [tracing(runtime.settings.tracingUrl)] : []),
+    ...(runtime.settings.tracingUrl ? [tracing(runtime, runtime.settings.tracingUrl)] : []),
     passport(),
     nodeMetrics(runtime),
     health(runtime),

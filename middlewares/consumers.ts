@@ -14,6 +14,7 @@ import { Watched } from "../lib/watched.ts";
 import type { QueuedMessage } from "../mixins/publishing.ts";
 import type { Runtime } from "../mixins/runtime.ts";
 import { isAway } from "./errors.ts";
+import { requestIdOf } from "./tracing.ts";
 
 const CALL_LIMIT = 8_000;
 const LONGEST_WAIT = 10_000;
@@ -149,7 +150,7 @@ class Consumer {
       await this.#broker.call(consumer, envelope, {
         timeout: CALL_LIMIT,
         retries: 0,
-        requestID: envelope.requestId ?? undefined,
+        requestID: requestIdOf(envelope),
       });
       if (envelope.type === RECEIPTED)
         await this.#broker.call(

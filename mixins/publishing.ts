@@ -23,14 +23,27 @@ export interface QueuedMessage {
   envelope: Envelope;
 }
 
+/** Whether nobody has had the message yet. */
+export function isNew({ attempts, done }: Waiting): boolean {
+  return attempts === 0 && done.length === 0;
+}
+
 export class Publisher {
   readonly #queue: Queue;
   readonly #domain: string;
   readonly #outbox: Outbox;
+  readonly #published: (row: Waiting, begin: number) => void;
   readonly #owner = newId();
   #leadsUntil = 0;
 
-  constructor(queue: Queue, domain: string, outbox: Outbox) {
+  /** @param published hears of each message that goes out for the first time, and when it was handed over */
+  constructor(
+    queue: Queue,
+    domain: string,
+    outbox: Outbox,
+    published: (row: Waiting, begin: number) => void = () => undefined,
+  ) {
+    this.#published = published;
     this.#queue = queue;
     this.#domain = domain;
     this.#outbox = outbox;
@@ -41,10 +54,12 @@ export class Publisher {
     while (!stopped() && (await this.#leads())) {
       const rows = await this.#outbox.due(BATCH);
       if (rows.length === 0) return;
+      const begin = performance.now();
       const confirmed = await this.#queue.publish(rows.map((row) => this.#message(row)));
       const ids = new Set(confirmed.map((id) => id.split(".")[0]));
       const published = rows.filter(({ id }) => ids.has(id));
       if (published.length > 0) await this.#outbox.confirmed(published);
+      for (const row of published) if (isNew(row)) this.#published(row, begin);
       if (published.length < rows.length) return;
     }
   }

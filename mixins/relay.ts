@@ -7,9 +7,10 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger, ServiceBroker } from "moleculer";
 import type { Envelope } from "../lib/declare.ts";
 import { isAway } from "../middlewares/errors.ts";
+import { requestIdOf, traceMessage } from "../middlewares/tracing.ts";
 import { deadLetter } from "./outbox.ts";
 import type { Outbox, Waiting } from "./outbox.ts";
-import { Publisher } from "./publishing.ts";
+import { isNew, Publisher } from "./publishing.ts";
 import { consumersOf, runtimeOf } from "./runtime.ts";
 
 const LEASE = 10_000;
@@ -46,7 +47,7 @@ export class Relay {
 
   start(): void {
     const { queue } = runtimeOf(this.#broker);
-    if (queue) this.#publisher = new Publisher(queue, this.#domain, this.#outbox);
+    if (queue) this.#publisher = new Publisher(queue, this.#domain, this.#outbox, this.#trace());
     queue?.onReconnect(
       () =>
         void this.#publisher?.republish().then(
@@ -57,6 +58,13 @@ export class Relay {
     this.#stopped = false;
     this.#timer = setInterval(() => this.nudge(), POLL);
     this.nudge();
+  }
+
+  /** What is told of each message that the queue has taken for the first time. */
+  #trace(): ((row: Waiting, begin: number) => void) | undefined {
+    const runtime = runtimeOf(this.#broker);
+    if (!runtime.settings.tracingUrl) return undefined;
+    return (row, begin) => traceMessage(runtime, JSON.parse(row.envelope) as Envelope, begin);
   }
 
   async stop(): Promise<void> {
@@ -119,13 +127,14 @@ export class Relay {
       (consumer) => !done.includes(consumer),
     );
     const envelope = JSON.parse(row.envelope) as Envelope;
+    const begin = performance.now();
     await Promise.all(
       open.map(async (consumer) => {
         try {
           await this.#broker.call(consumer, envelope, {
             timeout: LEASE - 2_000,
             retries: 0,
-            requestID: envelope.requestId ?? undefined,
+            requestID: requestIdOf(envelope),
           });
           done.push(consumer);
         } catch (error) {
@@ -133,6 +142,8 @@ export class Relay {
         }
       }),
     );
+    const taken = done.length > 0 || outcome.failed.some(({ away }) => !away);
+    if (taken && isNew(row)) traceMessage(runtimeOf(this.#broker), envelope, begin);
     return outcome;
   }
 
@@ -154,6 +165,7 @@ export class Relay {
         message: row.id,
         type: row.type,
         consumers: dead.map(({ consumer }) => consumer),
+        requestId: requestIdOf(JSON.parse(row.envelope) as Envelope),
       });
   }
 }

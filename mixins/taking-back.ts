@@ -2,6 +2,7 @@
 import type { Logger } from "moleculer";
 import type { Params } from "../lib/declare.ts";
 import { RECEIPTED } from "../lib/queue-contract.ts";
+import { requestIdOf } from "../middlewares/tracing.ts";
 import { deadLetter } from "./outbox.ts";
 import type { Known, Outbox, Turn } from "./outbox.ts";
 import { MAX_ATTEMPTS, waitAfter } from "./relay.ts";
@@ -31,7 +32,10 @@ export async function takeBack(
       ? deadLetter(message, consumer, error, attempts)
       : nextTurn(returned, others, known, attempts);
   });
-  if (dead) log.error("A message became a dead letter", { message: envelope.id, consumer, error, way });
+  if (!dead) return;
+  const { id, type } = envelope;
+  const requestId = requestIdOf(envelope);
+  log.error("A message became a dead letter", { message: id, type, consumer, error, way, requestId });
 }
 
 function nextTurn(

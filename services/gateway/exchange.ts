@@ -1,10 +1,11 @@
 /** One request and its answer. */
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
 import type { Readable } from "node:stream";
 import type { Context } from "moleculer";
 import type { Language } from "../../lib/declare.ts";
+import { requestIdOfEdge } from "../../lib/traces.ts";
 import type { Address } from "./address.ts";
 import { addCors } from "./cors.ts";
 import type { Gateway } from "./gateway.ts";
@@ -63,10 +64,9 @@ export class Exchange {
     const path = mark < 0 ? url : url.slice(0, mark);
     this.path = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
     this.query = mark < 0 ? "" : url.slice(mark + 1);
-    const given = headers["x-request-id"];
-    this.requestId = typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
-    this.language = languageOf(headers["accept-language"]);
     const peer = gateway.addresses.peer(req.socket.remoteAddress);
+    this.requestId = requestIdOf(headers, peer.trusted);
+    this.language = languageOf(headers["accept-language"]);
     this.address = gateway.addresses.client(peer, joined(headers["x-forwarded-for"]));
     res.setHeader("X-Request-Id", this.requestId);
     res.setHeader("X-Content-Type-Options", "nosniff");
@@ -116,6 +116,13 @@ export class Exchange {
     });
     pipeline(body, res, () => undefined);
   }
+}
+
+/** The client's; or that of the trace which a trusted proxy has begun; or a new one. */
+function requestIdOf({ "x-request-id": given, traceparent }: IncomingHttpHeaders, trusted: boolean): string {
+  if (typeof given === "string" && REQUEST_ID.test(given)) return given;
+  const ofEdge = trusted && typeof traceparent === "string" ? requestIdOfEdge(traceparent) : null;
+  return ofEdge ?? randomUUID();
 }
 
 function joined(header: string | string[] | undefined): string | undefined {

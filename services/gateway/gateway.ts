@@ -7,6 +7,7 @@ import type { LiveSettings } from "../../lib/live-settings.ts";
 import { tell } from "../../lib/metrics.ts";
 import { explain } from "../../middlewares/errors.ts";
 import { listen } from "../../middlewares/health.ts";
+import { traceRequest } from "../../middlewares/tracing.ts";
 import type { Runtime } from "../../mixins/runtime.ts";
 import { Addresses } from "./address.ts";
 import { docsPages } from "./docs.ts";
@@ -135,7 +136,12 @@ export class Gateway {
 
   #count(exchange: Exchange): void {
     this.overload.inFlight -= 1;
-    this.recorder.record(exchange);
+    this.#trace(exchange, this.recorder.record(exchange));
+  }
+
+  #trace({ requestId, req, operation, startedAt: begin }: Exchange, status: number): void {
+    const route = operation?.path ?? null;
+    traceRequest(this.#runtime, { requestId, method: req.method ?? "_OTHER", route, status, begin });
   }
 
   /** Listens; ready when the services that it routes to are there, or after 30 s with what there is. */

@@ -48,8 +48,10 @@ export class Recorder {
     this.#limited = each(["anonymous", "user", "auth"], (limit) => begun(limited.labels({ gateway, limit })));
   }
 
-  /** After the answer was sent, or the client went away; of a stream when it has begun. */
-  record(exchange: Exchange): void {
+  /**
+   * After the answer was sent, or the client went away; of a stream when it has begun. Returns the status that is counted.
+   */
+  record(exchange: Exchange): number {
     const { operation, res } = exchange;
     const status = res.writableFinished || exchange.streams ? res.statusCode : CLIENT_GONE;
     const ms = performance.now() - exchange.startedAt;
@@ -71,6 +73,7 @@ export class Recorder {
       address: exchange.address.text,
       bytes: exchange.bytes,
     });
+    return status;
   }
 
   /** A request was refused since there are too many. */
