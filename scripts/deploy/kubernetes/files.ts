@@ -3,9 +3,10 @@ import { format } from "prettier";
 import { stringify } from "yaml";
 import { edgeSection } from "./edge.ts";
 import { DATA_NAMESPACE, MONITORING_NAMESPACE } from "./needs.ts";
-import { networkSection, storesSection } from "./network.ts";
+import { networkSection } from "./network.ts";
 import type { Section } from "./parts.ts";
 import { adapterRules } from "./scaling.ts";
+import { namesSection, storesSection } from "./stores.ts";
 import { backupSection, commonSections, domainSections, migrationSection, namespaceOf } from "./workloads.ts";
 
 const MADE = "Made by `npm run kubernetes` of scripts/deploy/kubernetes/: change that, not this.";
@@ -29,6 +30,7 @@ export async function madeFiles(): Promise<Map<string, string>> {
     await textOf("The namespace of the stores, and who may reach them.", [
       // Operators' pods need what the restricted level refuses.
       { title: "The namespace.", manifests: [namespaceOf(DATA_NAMESPACE, "baseline")] },
+      namesSection(),
       storesSection(),
     ]),
   );
@@ -39,7 +41,7 @@ export async function madeFiles(): Promise<Map<string, string>> {
         {
           prometheus: { url: `http://prometheus.${MONITORING_NAMESPACE}.svc`, port: 9090 },
           replicas: 2,
-          rules: { default: false, custom: adapterRules() },
+          rules: { default: false, external: adapterRules() },
         },
       )}`,
       { parser: "yaml", printWidth: 110 },

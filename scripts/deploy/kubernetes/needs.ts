@@ -9,7 +9,7 @@ export const MONITORING_NAMESPACE = "club-alliance-monitoring";
 /** Where pods find their secrets, each a file. */
 export const SECRETS_FOLDER = "/run/secrets";
 /** The authority that has signed the certificates of NATS. */
-export const AUTHORITY = "ca.crt";
+export const AUTHORITY = "authority.crt";
 
 const SQL: readonly string[] = SQL_DOMAINS;
 const DOCUMENTS: readonly string[] = DOCUMENT_DOMAINS;

@@ -1,23 +1,14 @@
 /** Who may talk to whom: nobody to anybody, but each to what its own variables name. */
 import { DOMAINS, portsOf } from "../facts.ts";
-import {
-  DATA_NAMESPACE,
-  MONITORING_NAMESPACE,
-  NAMESPACE,
-  placesOf,
-  secretsOf,
-  secretsOfBackup,
-  secretsOfMigrations,
-  storeLabel,
-} from "./needs.ts";
+import { MONITORING_NAMESPACE, placesOf, secretsOf, secretsOfBackup, secretsOfMigrations } from "./needs.ts";
 import type { Place } from "./needs.ts";
-import { APP, COMPONENT, labelsOf, metadataOf } from "./parts.ts";
+import { labelsOf, metadataOf } from "./parts.ts";
 import type { Manifest, Section } from "./parts.ts";
 
 /** Namespaces of the edges, by the gateway that each leads to. */
 export const EDGES: Record<string, string> = { gateway: "traefik", "admin-gateway": "traefik-admin" };
 
-const PUSHGATEWAY: Place = {
+export const PUSHGATEWAY: Place = {
   namespace: MONITORING_NAMESPACE,
   labels: { "app.kubernetes.io/name": "pushgateway" },
   port: 9091,
@@ -98,66 +89,9 @@ function ruleTo(place: Place): object {
   return { to: [peerOf(place.namespace, place.labels)], ports: [tcp(place.port)] };
 }
 
-const tcp = (port: number) => ({ protocol: "TCP", port });
-const namespaceNamed = (name: string) => ({ matchLabels: { "kubernetes.io/metadata.name": name } });
-const peerOf = (namespace: string, matchLabels: Record<string, string>) => ({
+export const tcp = (port: number) => ({ protocol: "TCP", port });
+export const namespaceNamed = (name: string) => ({ matchLabels: { "kubernetes.io/metadata.name": name } });
+export const peerOf = (namespace: string, matchLabels: Record<string, string>) => ({
   namespaceSelector: namespaceNamed(namespace),
   podSelector: { matchLabels },
 });
-
-/** The stores' side: among themselves all, and from outside the namespace each store only those whose it is. */
-export function storesSection(): Section {
-  const callers = new Map<string, { place: Exclude<Place, { outside: true }>; components: string[] }>();
-  const add = (component: string, places: Place[]): void => {
-    for (const place of places) {
-      if ("outside" in place || place.namespace !== DATA_NAMESPACE) continue;
-      const key = JSON.stringify(place);
-      const known = callers.get(key) ?? { place, components: [] };
-      callers.set(key, known);
-      known.components.push(component);
-    }
-  };
-  for (const domain of DOMAINS) add(domain, placesOf(Object.keys(secretsOf(domain))));
-  add("migrations", placesOf(Object.keys(secretsOfMigrations())));
-  add("backup", placesOf(Object.keys(secretsOfBackup())));
-  return {
-    title: "Stores are reached by each other, by Prometheus, and by the domains whose they are.",
-    manifests: [
-      dataPolicy("among-stores", {}, [
-        { from: [{ podSelector: {} }] },
-        { from: [peerOf(MONITORING_NAMESPACE, { "app.kubernetes.io/name": "prometheus" })] },
-      ]),
-      ...[...callers.values()].map(({ place, components }) =>
-        dataPolicy(`${nameOfStore(place.labels)}-${place.port}`, { matchLabels: place.labels }, [
-          { from: [callersOf(components)], ports: [tcp(place.port)] },
-        ]),
-      ),
-      // Browsers fetch and put files there, through the edge.
-      dataPolicy("s3-edge", { matchLabels: storeLabel("s3") }, [
-        { from: [{ namespaceSelector: namespaceNamed("traefik") }], ports: [tcp(7070)] },
-      ]),
-    ],
-  };
-}
-
-function callersOf(components: string[]): object {
-  return {
-    namespaceSelector: namespaceNamed(NAMESPACE),
-    podSelector: {
-      matchLabels: { "app.kubernetes.io/name": APP },
-      matchExpressions: [{ key: COMPONENT, operator: "In", values: components }],
-    },
-  };
-}
-
-const nameOfStore = (labels: Record<string, string>): string =>
-  String(Object.keys(labels)[0]).split("/")[1] as string;
-
-function dataPolicy(name: string, podSelector: object, ingress: object[]): Manifest {
-  return {
-    apiVersion: "networking.k8s.io/v1",
-    kind: "NetworkPolicy",
-    metadata: { name, namespace: DATA_NAMESPACE },
-    spec: { podSelector, policyTypes: ["Ingress"], ingress },
-  };
-}

@@ -63,7 +63,6 @@ export function podOf(options: PodOptions): Record<string, unknown> {
     containers: [
       {
         ...container,
-        envFrom: [{ configMapRef: { name: "club-alliance" } }],
         env: [
           { name: "NODE_OPTIONS", value: `--max-old-space-size=${HEAP_MB}` },
           { name: "NODE_EXTRA_CA_CERTS", value: `${SECRETS_FOLDER}/${AUTHORITY}` },
@@ -129,6 +128,7 @@ export function nodePod(domain: string): Record<string, unknown> {
           containerPort,
         })),
         ...probes(),
+        envFrom: [{ configMapRef: { name: "club-alliance" } }],
         ...(outward && { lifecycle: { preStop: { sleep: { seconds: UNTIL_KNOWN } } } }),
       },
     }),

@@ -40,9 +40,9 @@ export function autoscalerOf(domain: string, { most, counter, perPod }: Scale): 
           resource: { name: "cpu", target: { type: "Utilization", averageUtilization: CPU } },
         },
         {
-          type: "Pods",
-          pods: {
-            metric: { name: rateOf(counter) },
+          type: "External",
+          external: {
+            metric: { name: rateOf(counter), selector: { matchLabels: { domain } } },
             target: { type: "AverageValue", averageValue: String(perPod) },
           },
         },
@@ -62,13 +62,13 @@ export function autoscalerOf(domain: string, { most, counter, perPod }: Scale): 
   };
 }
 
-/** Rules of prometheus-adapter for the measures above, as its configuration has them. */
+/** External rules of prometheus-adapter for the measures above: the autoscaler shares the sum out among the pods. */
 export function adapterRules(): object[] {
   const counters = [...new Set(Object.values(SCALED).flatMap((scale) => scale?.counter ?? []))];
   return counters.map((counter) => ({
-    seriesQuery: `${counter}{namespace!="",pod!=""}`,
-    resources: { overrides: { namespace: { resource: "namespace" }, pod: { resource: "pod" } } },
+    seriesQuery: `${counter}{job="club-alliance"}`,
+    resources: { namespaced: false },
     name: { matches: `^${counter}$`, as: rateOf(counter) },
-    metricsQuery: "sum(rate(<<.Series>>{<<.LabelMatchers>>}[2m])) by (<<.GroupBy>>)",
+    metricsQuery: "sum(rate(<<.Series>>{<<.LabelMatchers>>}[2m]))",
   }));
 }
