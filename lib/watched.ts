@@ -6,7 +6,7 @@
 /** Milliseconds that one who looks waits. */
 export const PATIENCE = 600;
 /** Milliseconds for which an answer is as good as a new one. */
-const KEPT = 5_000;
+const KEPT = 3_000;
 /** Milliseconds for which an answer is told that came too late for whoever had asked. */
 const KEPT_LATE = 30_000;
 

@@ -73,6 +73,10 @@ async function answer(
       JSON.stringify(ready ? { status: "ready" } : { status: "not ready", reasons }),
     );
   }
-  if (path === "/metrics") return send(200, runtime.metrics.contentType, await runtime.metrics.metrics());
+  if (path === "/metrics")
+    return runtime.metrics.metrics().then(
+      (text) => send(200, runtime.metrics.contentType, text),
+      (error: unknown) => send(500, "text/plain", `The metrics cannot be read: ${String(error)}\n`),
+    );
   send(404, "text/plain", "Not found: /health/live, /health/ready and /metrics are here.\n");
 }
