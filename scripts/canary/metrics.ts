@@ -31,34 +31,36 @@ const SLUGGISH: Limits = { noticed: 0.1, tolerated: 0.25 };
 export function signalsOf(domain: string): Signal[] {
   const of = (name: string, labels: string): string =>
     `${name}{job="club-alliance",domain="${domain}",track=~"canary|stable"${labels && `,${labels}`}}`;
+  const unexpected = "club_alliance_unexpected_errors_total";
   if (GATEWAYS.includes(domain)) {
     const requests = "club_alliance_http_requests_total";
     const seconds = "club_alliance_http_request_duration_seconds";
-    const slow = (title: string, priority: string, le: string, limits: Limits): Signal => ({
-      title,
+    const within = (high: string, normal: string): string =>
+      `${of(`${seconds}_bucket`, `priority="high",le="${high}"`)} or ${of(`${seconds}_bucket`, `priority="normal",le="${normal}"`)}`;
+    const slow = (title: string, bad: string, limits: Limits): Signal => {
+      const total = of(`${seconds}_count`, 'priority=~"high|normal"');
+      return { title, by: "route", bad, total, inverse: true, limits };
+    };
+    const answers = (status: string, limits: Limits): Signal => ({
+      title: `answers ${status}`,
       by: "route",
-      bad: of(`${seconds}_bucket`, `priority="${priority}",le="${le}"`),
-      total: of(`${seconds}_count`, `priority="${priority}"`),
-      inverse: true,
+      bad: of(requests, `status="${status}"`),
+      total: of(requests, ""),
       limits,
     });
     return [
+      answers("5xx", FAILING),
+      // Errors are counted by other names than routes: together, by a label that is the same for all.
       {
-        title: "answers 5xx",
-        by: "route",
-        bad: of(requests, 'status="5xx"'),
+        title: "unexpected errors",
+        by: "job",
+        bad: of(unexpected, ""),
         total: of(requests, ""),
-        limits: FAILING,
+        limits: BROKEN,
       },
-      {
-        title: "answers 4xx",
-        by: "route",
-        bad: of(requests, 'status="4xx"'),
-        total: of(requests, ""),
-        limits: REFUSING,
-      },
-      slow("normal slower than 1 s", "normal", "1", SLOW),
-      slow("normal slower than 0.25 s", "normal", "0.25", SLUGGISH),
+      answers("4xx", REFUSING),
+      slow("slower than promised", within("0.5", "1"), SLOW),
+      slow("slower than 0.25 s", within("0.25", "0.25"), SLUGGISH),
     ];
   }
   const calls = "club_alliance_action_calls_total";
@@ -82,7 +84,7 @@ export function signalsOf(domain: string): Signal[] {
     {
       title: "unexpected errors",
       by: "action",
-      bad: of("club_alliance_unexpected_errors_total", ""),
+      bad: of(unexpected, ""),
       total: of(calls, ""),
       limits: BROKEN,
     },

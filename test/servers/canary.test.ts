@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBroker } from "moleculer";
 import { readSettings } from "../../lib/settings.ts";
 import { brokerOptions, newRuntime } from "../../moleculer.config.ts";
+import { Prometheus, signalsOf, Since } from "../../scripts/canary/metrics.ts";
 import { until } from "../support/balancer.ts";
 import { launch, ready } from "../support/node-process.ts";
 import type { ClusterNode } from "../support/node-process.ts";
@@ -151,6 +152,12 @@ describeWith(["nats", "prometheus"], "a canary", () => {
       expect(code).toBe(1);
     });
   }, 120_000);
+
+  test("of a gateway asks what Prometheus understands", async () => {
+    const signals = signalsOf("gateway");
+    const since = await Since.now(new Prometheus(prometheus.url), signals);
+    expect([...(await since.strata()).values()]).toEqual(signals.map(() => []));
+  });
 
   test("that nobody calls does not pass", async () => {
     const canary = await join("canary");

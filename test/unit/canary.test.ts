@@ -1,4 +1,5 @@
 /** What a canary is judged by, and the Deployment that it is. */
+import { METRICS } from "../../lib/metrics-catalog.ts";
 import { abort, promote, start } from "../../scripts/canary/cluster.ts";
 import type { Kubectl } from "../../scripts/canary/cluster.ts";
 import { canaryOf, partsOf, promotionOf } from "../../scripts/canary/deployment.ts";
@@ -141,10 +142,14 @@ describe("a look", () => {
     ]);
   });
 
-  test("a gateway is judged by its answers", () => {
-    expect(signalsOf("gateway").every(({ by, total }) => by === "route" && total.includes("_http_"))).toBe(
-      true,
-    );
+  test.each(["users", "gateway"])("of %s reads metrics that nodes have", (domain) => {
+    for (const { bad, total } of signalsOf(domain))
+      for (const [, name] of `${bad} ${total}`.matchAll(/\b(club_alliance_\w+)\{/g))
+        expect(Object.keys(METRICS)).toContain(name?.replace(/_(bucket|count)$/, ""));
+  });
+
+  test("of a gateway is about requests", () => {
+    expect(signalsOf("gateway").every(({ total }) => total.includes("_http_"))).toBe(true);
   });
 });
 
