@@ -23,7 +23,8 @@ export interface ClusterNode {
 }
 
 /**
- * Starts `scripts/node.ts` (or another script) for a domain; with an empty `domain` all of them.
+ * Starts `scripts/node.ts` (or another script) for a domain, or several with spaces between; with an empty `domain` all
+ * of them.
  * @param before words of a command that runs it (`prlimit …`)
  */
 export function launch(
@@ -32,10 +33,8 @@ export function launch(
   env: Record<string, string>,
   before: string[] = [],
 ): ClusterNode {
-  const [command, ...args] = [...before, process.execPath, script, ...(domain ? [domain] : [])] as [
-    string,
-    ...string[],
-  ];
+  const domains = domain.split(" ").filter(Boolean);
+  const [command, ...args] = [...before, process.execPath, script, ...domains] as [string, ...string[]];
   const child = spawn(command, args, {
     cwd: ROOT,
     env,
