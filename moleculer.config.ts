@@ -31,6 +31,7 @@ import { registerOwners } from "./middlewares/owners.ts";
 import { Nats } from "./middlewares/nats.ts";
 import { nodeMetrics } from "./middlewares/node-metrics.ts";
 import { passport } from "./middlewares/passport.ts";
+import { sentry } from "./middlewares/sentry.ts";
 import { timeout } from "./middlewares/timeout.ts";
 import { tracing } from "./middlewares/tracing.ts";
 import { validate } from "./middlewares/validate.ts";
@@ -117,6 +118,7 @@ function middlewaresOf(runtime: Runtime): Middleware[] {
     "CircuitBreaker",
     "Retry",
     "ErrorHandler",
+    ...(runtime.settings.sentryDsn ? [sentry(runtime, runtime.settings.sentryDsn)] : []),
     ...(runtime.settings.tracingUrl ? [tracing(runtime, runtime.settings.tracingUrl)] : []),
     passport(),
     nodeMetrics(runtime),

@@ -123,6 +123,12 @@ export function readSettings(env: Env): Settings {
       throw new SettingsError(`${name} names no database: it takes mongodb://host:27017/name.`);
     return text;
   };
+  const dsn = (name: string): string | null => {
+    const text = url(name, ["http", "https"]);
+    if (text !== null && !/^https?:\/\/\w+@[\w.:-]+\/(?:[^?#\s]+\/)?\d+$/.test(text))
+      throw new SettingsError(`${name} names no project: it takes https://key@host/number.`);
+    return text;
+  };
   const networks = (name: string): string[] => {
     for (const part of list(name)) {
       const valid = part.includes("/") ? ipaddr.isValidCIDR(part) : ipaddr.isValid(part);
@@ -198,7 +204,7 @@ export function readSettings(env: Env): Settings {
     publicUrl: url("PUBLIC_URL", ["http", "https"])?.replace(/\/+$/, "") ?? null,
     adminUrl: url("ADMIN_URL", ["http", "https"])?.replace(/\/+$/, "") ?? null,
     tracingUrl: url("TRACING_URL", ["http", "https"]),
-    sentryDsn: url("SENTRY_DSN", ["http", "https"]),
+    sentryDsn: dsn("SENTRY_DSN"),
     logLevel: choice("LOG_LEVEL", ["trace", "debug", "info", "warn", "error", "fatal"], "info"),
     logFormat: choice("LOG_FORMAT", ["pretty", "json"], process.stdout.isTTY ? "pretty" : "json"),
     allowEmbedded: get("ALLOW_EMBEDDED") === "1",

@@ -1,5 +1,6 @@
 /** Whatever an action throws leaves its node as a refusal of the catalogue; what is unexpected is logged here, once. */
 import { AppError, isAppError } from "../lib/errors.ts";
+import { scrubError } from "../lib/scrub.ts";
 import { SHARD_AWAY } from "../lib/mysql.ts";
 import type { Logger } from "moleculer";
 import type { Runtime } from "../mixins/runtime.ts";
@@ -47,8 +48,7 @@ export function explain(error: unknown, runtime: Runtime, log: Logger, where: Wh
   const refusal = refusalOf(error);
   if (refusal) return refusal;
   const { action, requestId } = where;
-  const stack = error instanceof Error ? error.stack : String(error);
-  log.error("Unexpected error", { action, requestId, error: stack });
+  log.error("Unexpected error", { action, requestId, error: scrubError(error) });
   tellUnexpected(runtime, error, where);
   return new AppError("INTERNAL");
 }

@@ -1,7 +1,9 @@
 /** Logs: pretty on a terminal, JSON through an asynchronous sink elsewhere. */
 import type { BrokerOptions } from "moleculer";
 import { pino } from "pino";
+import { scrubError, scrubStack } from "../lib/scrub.ts";
 import type { Settings } from "../lib/settings.ts";
+import { isSampled, traceIdOf } from "../lib/traces.ts";
 
 type Log = (text: unknown, data?: unknown) => void;
 
@@ -13,6 +15,7 @@ export function loggerOf(settings: Settings): BrokerOptions["logger"] {
       type: "Console",
       options: { level, formatter: "short", objectPrinter: null },
     };
+  const fields = settings.tracingUrl ? tracedFieldsOf : fieldsOf;
   const root = pino({ level, base: null, timestamp }, output());
   return {
     type: "Pino",
@@ -23,9 +26,7 @@ export function loggerOf(settings: Settings): BrokerOptions["logger"] {
         const at =
           (name: "trace" | "debug" | "info" | "warn" | "error" | "fatal"): Log =>
           (text, data) =>
-            text instanceof Error
-              ? child[name]({ error: text.stack })
-              : child[name](data === undefined ? {} : data, String(text));
+            text instanceof Error ? child[name](fields({}, text)) : child[name](fields(data), String(text));
         return {
           trace: at("trace"),
           debug: at("debug"),
@@ -37,6 +38,24 @@ export function loggerOf(settings: Settings): BrokerOptions["logger"] {
       },
     },
   };
+}
+
+type Fields = Record<string, unknown>;
+
+/** What a line carries. Errors of drivers and parsers quote what they were given; Moleculer spells the request's id its own way. */
+function fieldsOf(data: unknown, error: unknown = data): Fields {
+  if (error instanceof Error) return { error: scrubError(error) };
+  if (typeof data !== "object" || data === null) return data === undefined ? {} : { data };
+  const { requestID, ...others } = data as Fields;
+  const fields = requestID === undefined ? (data as Fields) : { ...others, requestId: requestID };
+  return typeof fields["error"] === "string" ? { ...fields, error: scrubStack(fields["error"]) } : fields;
+}
+
+/** With the id of the trace, of a request that has one. */
+function tracedFieldsOf(data: unknown, error: unknown = data): Fields {
+  const fields = fieldsOf(data, error);
+  const id = fields["requestId"];
+  return typeof id === "string" && isSampled(id) ? { ...fields, trace: traceIdOf(id) } : fields;
 }
 
 /** Characters that are written together, and milliseconds that a line waits for others. */

@@ -38,7 +38,10 @@ export async function record(tx: Tx, ctx: Ctx, domain: SqlDomain, answer: unknow
 /** Without its entry nothing is done: what is wrong with the log is not the caller's. */
 function notTaken(ctx: Ctx, error: unknown): never {
   if (refusalOf(error)) throw error;
-  ctx.broker.logger.error("The audit log takes no entries", { error: String(error) });
+  ctx.broker.logger.error("The audit log takes no entries", {
+    requestId: ctx.requestID,
+    error: String(error),
+  });
   throw new AppError("UNAVAILABLE", { retryAfter: 2 });
 }
 

@@ -69,7 +69,11 @@ function serviceOn(domain: string, store: Mixin<Store>, contract: QueueContract)
         if (letter?.type === RECEIPTED) throw new AppError("ERASURE_OWED");
         // Somebody may have replayed or dropped it meanwhile.
         if (!letter || !(await this.outbox.dropLetter(letter.id))) throw new AppError("NOT_FOUND");
-        this.logger.warn("A dead letter was dropped", { letter: letter.id, type: letter.type });
+        this.logger.warn("A dead letter was dropped", {
+          letter: letter.id,
+          type: letter.type,
+          requestId: ctx.requestID,
+        });
       },
       async replay(ctx) {
         const { id } = ctx.params;

@@ -1,6 +1,7 @@
 /** A node: the whole federation, or the domains named. */
 import type { ServiceBroker } from "moleculer";
 import { readEnvironment, readSettings, SettingsError } from "../lib/settings.ts";
+import { lastWords } from "../middlewares/sentry.ts";
 import { runtimeOf } from "../mixins/runtime.ts";
 import { createNode, DOMAINS } from "../moleculer.config.ts";
 
@@ -13,6 +14,7 @@ async function main(): Promise<void> {
     if (!DOMAINS.includes(name))
       throw new SettingsError(`There is no domain "${name}". The domains are: ${DOMAINS.join(", ")}.`);
   const settings = readSettings(readEnvironment());
+  if (settings.sentryDsn) process.on("uncaughtException", fall);
   const broker = await createNode(settings, named.length > 0 ? named : DOMAINS);
   stopOnSignals(broker);
   await broker.start();
@@ -53,5 +55,10 @@ function giveUp(error: unknown): never {
   process.exit(1);
 }
 
-process.on("unhandledRejection", giveUp);
+/** Of what ends the process, Sentry hears first. */
+function fall(error: unknown): void {
+  void lastWords(error).finally(() => giveUp(error));
+}
+
+process.on("unhandledRejection", fall);
 main().catch(giveUp);

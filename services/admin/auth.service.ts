@@ -48,11 +48,12 @@ export default implement(adminAuth, {
         tx.afterCommit.push(() => this.broker.broadcast("adminSessions.revoked", { sids: [...sids] }));
     },
     async tellOthers(ctx: Ctx): Promise<void> {
-      await ctx
-        .call("settings.tell")
-        .catch((error: unknown) =>
-          this.logger.warn("A second factor is told later", { error: String(error) }),
-        );
+      await ctx.call("settings.tell").catch((error: unknown) =>
+        this.logger.warn("A second factor is told later", {
+          requestId: ctx.requestID,
+          error: String(error),
+        }),
+      );
     },
   },
   actions: {

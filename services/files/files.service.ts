@@ -130,7 +130,10 @@ export default implement(files, {
       const row = await this.need(ctx.params.id);
       await markFile(this.db, row.id);
       await purge(this.db, this.storage, row).catch((error: unknown) =>
-        this.logger.warn("A deleted file is left for the sweep", { error: String(error) }),
+        this.logger.warn("A deleted file is left for the sweep", {
+          requestId: ctx.requestID,
+          error: String(error),
+        }),
       );
     },
     async allows(ctx) {
