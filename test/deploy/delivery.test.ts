@@ -91,6 +91,8 @@ describeWith(["manifests"], "the check of delivery", () => {
     const file = path.join(folder, "release.yml");
     writeFileSync(file, release.replace("needs: image", "needs: picture"));
     expect((await lint([file])).join("\n")).toContain("picture");
+    writeFileSync(file, release.replace('exit "$code"', "exit $cod"));
+    expect((await lint([file])).join("\n")).toContain("shellcheck");
     rmSync(folder, { recursive: true });
   }, 60_000);
 

@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { need } from "../../../test/support/servers/found.ts";
 import { canariesOf, workflowProblems } from "../delivery.ts";
 import type { Repository } from "../delivery.ts";
 import { DOMAINS, ROOT, runProgram } from "../facts.ts";
@@ -33,9 +34,14 @@ const check: Check = {
 
 export default check;
 
-/** What actionlint says; with shellcheck, where that is installed, it looks into the scripts of steps too. */
+/** What actionlint says, and in the scripts of steps shellcheck. */
 export async function lint(files: readonly string[]): Promise<string[]> {
-  const { code, output } = await runProgram("actionlint", ["-oneline", ...files]);
+  const { code, output } = await runProgram("actionlint", [
+    "-oneline",
+    "-shellcheck",
+    need("shellcheck"),
+    ...files,
+  ]);
   return code === 0 ? [] : output.trim().split("\n");
 }
 

@@ -28,7 +28,7 @@ const servers = {
   alertmanager: { needs: ["prometheus-alertmanager", "amtool"], variable: null },
   /** No server: what looks at manifests. */
   manifests: {
-    needs: ["docker-compose", "kubernetes-validate", "hadolint", "actionlint", "jsonschema"],
+    needs: ["docker-compose", "kubernetes-validate", "hadolint", "actionlint", "shellcheck", "jsonschema"],
     variable: null,
   },
 };
