@@ -3,7 +3,7 @@
  * backup has the list of those that there were. What is in no backup's list any more is deleted.
  */
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, open, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -173,46 +173,45 @@ export async function restoreObjects(
   identities: Identities,
   progress: (bytes: number) => void,
 ): Promise<number> {
+  const scratch = await mkdtemp(path.join(tmpdir(), "club-alliance-restore-"));
   let restored = 0;
-  for await (const page of paged(listed(target, part)))
-    await inTurns(page, async ({ name, size }) => {
+  const work = async (page: Pick<Kept, "name" | "size">[]): Promise<void> =>
+    inTurns(page, async ({ name, size }) => {
       const sha256 = name.slice(name.lastIndexOf(MARK) + 1).replace(ENCRYPTED, "");
       const body = await target.get(name).catch(() => {
         throw new SettingsError(`${name} is missing beside the backup.`);
       });
       const whole = checked(body, name, { size, sha256 });
       const plain = name.endsWith(ENCRYPTED) ? await decrypted(whole, identities, name) : whole;
-      if (await putOne(storage, keyOf(name), plain)) restored++;
+      // All of it is right before any of it is put.
+      const file = path.join(scratch, newId());
+      await pipeline(plain, createWriteStream(file, { mode: 0o600 }));
+      if (await putOne(storage, keyOf(name), file)) restored++;
+      await rm(file);
       progress(size);
     });
-  return restored;
+  try {
+    for await (const page of paged(listed(target, part))) await work(page);
+    return restored;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
 }
 
-async function putOne(storage: Storage, key: string, body: Readable): Promise<boolean> {
-  const iterator = body[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-  let read = Buffer.alloc(0);
-  while (!read.includes("\n") && read.length < LONGEST_HEADER) {
-    const { value, done } = await iterator.next();
-    if (done) break;
-    read = Buffer.concat([read, value]);
-  }
-  const end = read.indexOf("\n");
+/** @param file an object as it was written, the header first */
+async function putOne(storage: Storage, key: string, file: string): Promise<boolean> {
+  await using handle = await open(file, "r");
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(LONGEST_HEADER), 0, LONGEST_HEADER, 0);
+  const end = buffer.subarray(0, bytesRead).indexOf("\n");
   if (end < 0) throw new SettingsError(`The object ${key} of the backup does not begin as one.`);
-  const info = JSON.parse(read.subarray(0, end).toString()) as ObjectInfo;
-  const rest = Readable.from(
-    (async function* () {
-      yield read.subarray(end + 1);
-      for (;;) {
-        const { value, done } = await iterator.next();
-        if (done) return;
-        yield value;
-      }
-    })(),
-    { objectMode: false },
-  );
-  const created = await storage.put(key, rest, info);
-  body.destroy();
-  return created;
+  const info = JSON.parse(buffer.subarray(0, end).toString()) as ObjectInfo;
+  const body = createReadStream(file, { start: end + 1 });
+  try {
+    return await storage.put(key, body, info);
+  } finally {
+    // Where it was there already nobody has read it.
+    body.destroy();
+  }
 }
 
 /** Deletes objects that none of the backups has, unless they are so young that a backup under way may have put them. */
