@@ -1,20 +1,31 @@
 /**
  * `npm run kubernetes`: makes k8s.yaml and what stands in deploy/k8s. `npm run kubernetes -- secrets DIR`: prints the
- * Secrets that k8s.yaml names, made of the files of DIR (`npm run secrets -- DIR`), for `kubectl apply -f -`.
+ * Secrets that the manifests name, made of the files of DIR (`npm run secrets -- DIR --for kubernetes`), for
+ * `kubectl apply -f -`; `configs` the ConfigMaps of monitoring/.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { stringify } from "yaml";
 import { ROOT } from "./facts.ts";
+import { configManifests } from "./kubernetes/configs.ts";
 import { madeFiles } from "./kubernetes/files.ts";
 import { secretManifests } from "./kubernetes/secrets.ts";
 
-const USAGE = "Usage: npm run kubernetes, or npm run kubernetes -- secrets DIR";
+const USAGE = "Usage: npm run kubernetes [-- secrets DIR | configs]";
 
 const [command, folder, ...more] = process.argv.slice(2);
 
 async function main(): Promise<void> {
   if (command === "secrets" && folder && more.length === 0) {
     process.stdout.write(secretManifests(folder));
+    return;
+  }
+  if (command === "configs" && folder === undefined) {
+    process.stdout.write(
+      configManifests()
+        .map((each) => stringify(each, { lineWidth: 0 }))
+        .join("---\n"),
+    );
     return;
   }
   if (command !== undefined) throw new Error(USAGE);

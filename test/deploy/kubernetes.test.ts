@@ -7,6 +7,7 @@ import { ROOT } from "../../scripts/deploy/facts.ts";
 import { addressProblems, networkProblems } from "../../scripts/deploy/kubernetes/check-network.ts";
 import { objectProblems } from "../../scripts/deploy/kubernetes/check-objects.ts";
 import { madeSecrets, podProblems } from "../../scripts/deploy/kubernetes/check-pods.ts";
+import { MONITORING_SECRETS } from "../../scripts/deploy/kubernetes/monitoring.ts";
 import { madeFiles } from "../../scripts/deploy/kubernetes/files.ts";
 import { ofKind, readManifests } from "../../scripts/deploy/kubernetes/reading.ts";
 import type { Container, Doc, Specs } from "../../scripts/deploy/kubernetes/reading.ts";
@@ -70,8 +71,7 @@ describe("what is wrong with pods is said", () => {
     [
       "a variable of all nodes that no setting has",
       (all) => {
-        const map = all.find((doc) => doc.kind === "ConfigMap");
-        (map?.data as Record<string, string>)["LOG_LEVLE"] = "info";
+        for (const { kind, data = {} } of all) if (kind === "ConfigMap") data["LOG_LEVLE"] = "info";
       },
       "Deployment posts: no setting is called LOG_LEVLE",
     ],
@@ -386,9 +386,11 @@ describe("Secrets", () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   test("are those that pods mount, each with its own files alone", () => {
-    for (const [name, value] of secrets) writeFileSync(path.join(folder, name), value);
+    for (const [name, value] of secrets) writeFileSync(path.join(folder, name), value || "x");
     const made = readManifests(secretManifests(folder));
-    const mounted = new Map([...secretFiles()].map(([name, files]) => [name, files.toSorted()]));
+    const mounted = new Map(
+      [...secretFiles(), ...MONITORING_SECRETS].map(([name, files]) => [name, files.toSorted()]),
+    );
     expect(new Map(made.map((doc) => [doc.metadata.name, Object.keys(doc.data ?? {}).toSorted()]))).toEqual(
       mounted,
     );
@@ -397,7 +399,8 @@ describe("Secrets", () => {
       secrets.get("users_db_url"),
     );
     expect(Object.keys(users?.data ?? {})).not.toContain("clubs_db_url");
-    for (const { spec } of ofKind(docs, "Deployment"))
+    const monitoring = readManifests(read("deploy/k8s/monitoring.yaml"));
+    for (const { spec } of [...ofKind(docs, "Deployment"), ...ofKind(monitoring, "StatefulSet")])
       for (const { secret } of spec.template.spec.volumes ?? [])
         if (secret)
           expect(mounted.get(secret.secretName)).toEqual(secret.items?.map(({ key }) => key).toSorted());
@@ -405,8 +408,10 @@ describe("Secrets", () => {
 
   test("say which files are missing", () => {
     for (const [name, value] of secrets)
-      if (name !== "mail_url") writeFileSync(path.join(folder, name), value);
+      if (name !== "mail_url") writeFileSync(path.join(folder, name), value || "x");
     expect(() => secretManifests(folder)).toThrow(/has no mail_url: npm run secrets/);
+    writeFileSync(path.join(folder, "mail_url"), "\n");
+    expect(() => secretManifests(folder)).toThrow(/Nothing is in mail_url of .* yet: fill them in\./);
   });
 });
 

@@ -7,6 +7,7 @@ import type { Check } from "../facts.ts";
 import { addressProblems, networkProblems } from "../kubernetes/check-network.ts";
 import { objectProblems } from "../kubernetes/check-objects.ts";
 import { madeSecrets, podProblems } from "../kubernetes/check-pods.ts";
+import { configManifests } from "../kubernetes/configs.ts";
 import { madeFiles } from "../kubernetes/files.ts";
 import { readManifests } from "../kubernetes/reading.ts";
 
@@ -27,7 +28,7 @@ export function adapterOf(text: string): Map<string, string> {
 }
 
 /** Texts of the files → what is wrong with what they say, whoever wrote them. */
-export function manifestProblems(k8s: string, data: string, adapter: string): string[] {
+export function manifestProblems(k8s: string, data: string, monitoring: string, adapter: string): string[] {
   const docs = readManifests(k8s);
   const secrets = madeSecrets();
   return [
@@ -35,6 +36,7 @@ export function manifestProblems(k8s: string, data: string, adapter: string): st
     ...objectProblems(docs, adapterOf(adapter)),
     ...networkProblems(docs),
     ...addressProblems(readManifests(data), secrets),
+    ...podProblems([...readManifests(monitoring), ...configManifests()], secrets),
   ];
 }
 
@@ -55,13 +57,13 @@ const check: Check = {
       const full = path.join(ROOT, file);
       return existsSync(full) ? readFileSync(full, "utf8") : "";
     };
-    const [k8s = "", data = "", adapter = ""] = [...made.keys()].map(there);
+    const [k8s = "", data = "", monitoring = "", adapter = ""] = [...made.keys()].map(there);
     const manifests = [...made.keys(), ...BY_HAND].filter((file) => !file.endsWith(".values.yaml"));
     return [
       ...[...made]
         .filter(([file, text]) => there(file) !== text)
         .map(([file]) => `${file} is not what npm run kubernetes makes`),
-      ...manifestProblems(k8s, data, adapter),
+      ...manifestProblems(k8s, data, monitoring, adapter),
       ...(await schemaProblems(manifests.map((file) => path.join(ROOT, file)))),
     ];
   },

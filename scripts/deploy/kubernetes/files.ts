@@ -3,6 +3,7 @@ import { format } from "prettier";
 import { stringify } from "yaml";
 import { edgeSection } from "./edge.ts";
 import { DATA_NAMESPACE, MONITORING_NAMESPACE } from "./needs.ts";
+import { monitoringSections } from "./monitoring.ts";
 import { networkSection } from "./network.ts";
 import type { Section } from "./parts.ts";
 import { adapterRules } from "./scaling.ts";
@@ -33,6 +34,10 @@ export async function madeFiles(): Promise<Map<string, string>> {
       namesSection(),
       storesSection(),
     ]),
+  );
+  files.set(
+    "deploy/k8s/monitoring.yaml",
+    await textOf("Prometheus, Alertmanager, Grafana and traces.", monitoringSections()),
   );
   files.set(
     "deploy/k8s/prometheus-adapter.values.yaml",

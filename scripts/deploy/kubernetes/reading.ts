@@ -94,7 +94,11 @@ export interface Specs {
     selector: Selector;
     template: PodTemplate;
   };
-  StatefulSet: { selector: Selector; template: PodTemplate };
+  StatefulSet: {
+    selector: Selector;
+    template: PodTemplate;
+    volumeClaimTemplates?: { metadata: { name: string } }[];
+  };
   Job: { template: PodTemplate };
   CronJob: { jobTemplate: { spec: { template: PodTemplate } } };
   Service: { selector?: Labels; ports: { name: string; port: number; targetPort?: number | string }[] };
@@ -154,10 +158,19 @@ export function workloadsOf(docs: readonly Doc[]): Workload[] {
   });
   return [
     ...ofKind(docs, "Deployment").map((doc) => of(doc, "Deployment", doc.spec.template)),
-    ...ofKind(docs, "StatefulSet").map((doc) => of(doc, "StatefulSet", doc.spec.template)),
+    ...ofKind(docs, "StatefulSet").map((doc) => of(doc, "StatefulSet", withClaims(doc.spec))),
     ...ofKind(docs, "Job").map((doc) => of(doc, "Job", doc.spec.template)),
     ...ofKind(docs, "CronJob").map((doc) => of(doc, "CronJob", doc.spec.jobTemplate.spec.template)),
   ];
+}
+
+/** Claims of a StatefulSet are volumes of its pods. */
+function withClaims({ template, volumeClaimTemplates = [] }: Specs["StatefulSet"]): PodTemplate {
+  const claims = volumeClaimTemplates.map(({ metadata }) => ({ name: metadata.name }));
+  return {
+    ...template,
+    spec: { ...template.spec, volumes: [...(template.spec.volumes ?? []), ...claims] },
+  };
 }
 
 /** Whether a selector takes what has these labels; an empty one takes everything. */
