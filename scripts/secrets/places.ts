@@ -43,7 +43,7 @@ const DATA = "club-alliance-data.svc.cluster.local";
 const kubernetes: Places = {
   nats: [`nats.${DATA}:4222`],
   redis: [`redis-cluster.${DATA}:6379`],
-  mongodb: [0, 1, 2].map((n) => `mongodb-${n}.mongodb-svc.${DATA}:27017`),
+  mongodb: [0, 1, 2].map((n) => `mongodb-rs0-${n}.mongodb-rs0.${DATA}:27017`),
   rabbitmq: `rabbitmq.${DATA}:5672`,
   elasticsearch: `elasticsearch-es-http.${DATA}:9200`,
   s3: `s3.${DATA}:7070`,
