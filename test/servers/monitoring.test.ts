@@ -94,7 +94,7 @@ describeWith(["nats", "prometheus", "alertmanager"], "monitoring of a cluster", 
   let alertmanager: Server;
   let prometheus: Server;
   let env: Record<string, string>;
-  let nodes: ClusterNode[] = [];
+  const nodes: ClusterNode[] = [];
 
   async function start(domain: string, own: Record<string, string> = {}): Promise<ClusterNode> {
     const node = launch("scripts/node.ts", domain, {
@@ -103,7 +103,8 @@ describeWith(["nats", "prometheus", "alertmanager"], "monitoring of a cluster", 
       ...own,
     });
     nodes.push(node);
-    await ready(node);
+    // A gateway waits for domains that are not here before it says that it is ready; it works all the same.
+    await (domain === "gateway" ? eventually(async () => node.health || undefined, PATIENCE) : ready(node));
     return node;
   }
 
@@ -177,7 +178,7 @@ describeWith(["nats", "prometheus", "alertmanager"], "monitoring of a cluster", 
       const samples = await query('up{job="club-alliance"} == 1');
       return samples.length === NODES.length ? samples : undefined;
     }, PATIENCE);
-    expect(up.map(({ metric }) => metric["domain"]).toSorted()).toEqual(NODES.toSorted());
+    expect(up.map(({ metric }) => String(metric["domain"])).toSorted()).toEqual(NODES.toSorted());
     expect(new Set(up.map(({ metric }) => metric["track"]))).toEqual(new Set(["stable"]));
   });
 

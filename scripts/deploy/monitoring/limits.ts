@@ -49,9 +49,7 @@ interface Compose {
 export function composeAmounts(domains: readonly string[]): Amounts {
   return (document) =>
     Object.entries((document as Compose | null)?.services ?? {}).flatMap(([node, { deploy }]) =>
-      domains.includes(node)
-        ? [{ node, memory: String(deploy?.resources?.limits?.memory ?? "nothing") }]
-        : [],
+      domains.includes(node) ? [{ node, memory: deploy?.resources?.limits?.memory ?? "nothing" }] : [],
     );
 }
 
@@ -71,8 +69,6 @@ export function kubernetesAmounts(domains: readonly string[]): Amounts {
     const { kind, metadata, spec } = (document ?? {}) as Deployment;
     const [container] = spec?.template?.spec?.containers ?? [];
     if (kind !== "Deployment" || !domains.includes(container?.args?.[0] ?? "")) return [];
-    return [
-      { node: metadata?.name ?? "", memory: String(container?.resources?.limits?.memory ?? "nothing") },
-    ];
+    return [{ node: metadata?.name ?? "", memory: container?.resources?.limits?.memory ?? "nothing" }];
   };
 }

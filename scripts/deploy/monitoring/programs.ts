@@ -48,7 +48,7 @@ export async function rulesFaults(folder: string): Promise<string[]> {
     readdirSync(path.join(folder, name)).map((file) => path.join(folder, name, file));
   const runs = [
     ["check", "rules", ...inside("rules"), ...inside("limits")],
-    ["test", "rules", ...inside("tests")],
+    ...inside("tests").map((file) => ["test", "rules", file]),
   ];
   const outcomes = await Promise.all(runs.map((args) => runProgram("promtool", args)));
   return outcomes.flatMap(({ code, output }) => (code === 0 ? [] : [`promtool: ${output.trim()}`]));
