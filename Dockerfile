@@ -6,7 +6,7 @@ COPY package.json package-lock.json ./
 # Nothing that runs here has an install script; a list of what is inside is made while npm is at hand.
 RUN --mount=type=cache,target=/root/.npm \
     npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
-    && npm sbom --omit dev --sbom-format cyclonedx > sbom.json
+    && npm sbom --package-lock-only --omit dev --sbom-format cyclonedx > sbom.json
 
 FROM node:24.21.0-bookworm-slim AS node
 # A name for the user; npm and the rest of the base's tools for building are not needed any more.
@@ -51,7 +51,7 @@ LABEL org.opencontainers.image.title="club-alliance" \
 FROM node AS tools
 USER 0:0
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends mariadb-client openssl \
+    && apt-get install -y --no-install-recommends "mariadb-client=1:10.11.*" "openssl=3.0.*" \
     && rm -rf /var/lib/apt/lists/*
 USER 10001:10001
 # It answers nobody.

