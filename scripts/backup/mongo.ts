@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { PassThrough } from "node:stream";
 import type { Readable } from "node:stream";
-import { BSON, MongoClient, MongoServerError } from "mongodb";
+import { BSON, MongoClient, MongoCompatibilityError, MongoServerError } from "mongodb";
 import type { ClientSession, Db, Document } from "mongodb";
 import { SettingsError } from "../../lib/settings.ts";
 import type { DocumentDomain, Settings } from "../../lib/settings.ts";
@@ -104,7 +104,8 @@ async function snapshotSession(client: MongoClient): Promise<ClientSession | nul
     return session;
   } catch (error) {
     await session.endSession();
-    if (error instanceof MongoServerError) return null;
+    // The driver itself knows of old servers.
+    if (error instanceof MongoServerError || error instanceof MongoCompatibilityError) return null;
     throw error;
   }
 }
