@@ -104,7 +104,7 @@ describe("what is wrong with pods is said", () => {
           key: "clubs_db_url",
           path: "clubs_db_url",
         }),
-      "Deployment users: the secret clubs_db_url is mounted, and no variable names it",
+      "Deployment users: the secret clubs_db_url is mounted, and nothing names it",
     ],
     [
       "a secret that npm run secrets does not make",

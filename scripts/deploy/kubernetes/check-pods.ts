@@ -59,9 +59,10 @@ function variableProblems(docs: readonly Doc[], container: Container): string[] 
 }
 
 /** A variable that names a file names one that is there, and nothing is there that no variable names. */
-function fileProblems({ template }: Workload, { env = [] }: Container): string[] {
-  const named = env.flatMap(({ name, value }) =>
-    value?.startsWith(`${SECRETS_FOLDER}/`) ? [{ name, file: value.slice(SECRETS_FOLDER.length + 1) }] : [],
+function fileProblems({ template }: Workload, { env = [], command = [] }: Container): string[] {
+  const named = [...env, ...command.map((value) => ({ name: "its command", value }))].flatMap(
+    ({ name, value }) =>
+      value?.startsWith(`${SECRETS_FOLDER}/`) ? [{ name, file: value.slice(SECRETS_FOLDER.length + 1) }] : [],
   );
   const there = (template.spec.volumes ?? []).flatMap(({ secret }) =>
     (secret?.items ?? []).map(({ path }) => path),
@@ -73,7 +74,7 @@ function fileProblems({ template }: Workload, { env = [] }: Container): string[]
       .map(({ name, file }) => `${name} names the secret ${file}, which is not mounted`),
     ...there
       .filter((file) => !wanted.has(file))
-      .map((file) => `the secret ${file} is mounted, and no variable names it`),
+      .map((file) => `the secret ${file} is mounted, and nothing names it`),
   ];
 }
 

@@ -49,6 +49,9 @@ export function secretsOfBackup(): Record<string, string> {
   return { ...secretsOfMigrations(), S3_URL: "s3_url" };
 }
 
+/** Public keys for which the backup is encrypted: no setting, but an argument. */
+export const RECIPIENTS = "backup_recipients";
+
 /** A peer of a NetworkPolicy: pods of a namespace, or whoever is outside. */
 export type Place =
   { namespace: string; labels: Record<string, string>; port: number } | { outside: true; port: number };

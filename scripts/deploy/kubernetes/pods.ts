@@ -37,6 +37,8 @@ export interface PodOptions {
   component: string;
   /** By the variable: the secret's file. */
   secrets: Record<string, string>;
+  /** Other files of its Secret. */
+  files?: string[];
   container: Record<string, unknown>;
   env?: object[];
   volumes?: object[];
@@ -47,7 +49,7 @@ export interface PodOptions {
 /** A pod with one container that may write to /tmp alone and finds its secrets as files. */
 export function podOf(options: PodOptions): Record<string, unknown> {
   const { component, secrets, container, env = [], volumes = [], mounts = [], more = {} } = options;
-  const files = [...Object.values(secrets), AUTHORITY];
+  const files = [...Object.values(secrets), ...(options.files ?? []), AUTHORITY];
   return {
     serviceAccountName: component,
     automountServiceAccountToken: false,

@@ -8,6 +8,7 @@ import {
   AUTHORITY,
   MONITORING_NAMESPACE,
   NAMESPACE,
+  RECIPIENTS,
   secretsOf,
   secretsOfBackup,
   secretsOfMigrations,
@@ -20,7 +21,7 @@ export function secretFiles(): Map<string, string[]> {
   return new Map([
     ...DOMAINS.map((domain) => [domain, files(secretsOf(domain))] as const),
     ["migrations", files(secretsOfMigrations())] as const,
-    ["backup", files(secretsOfBackup())] as const,
+    ["backup", [...files(secretsOfBackup()), RECIPIENTS]] as const,
   ]);
 }
 

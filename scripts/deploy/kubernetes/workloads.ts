@@ -1,6 +1,6 @@
 /** What runs: a Deployment for each domain with what belongs to it, the jobs, who matters more. */
 import { DOMAINS, portsOf } from "../facts.ts";
-import { NAMESPACE, secretsOfBackup, secretsOfMigrations } from "./needs.ts";
+import { NAMESPACE, RECIPIENTS, SECRETS_FOLDER, secretsOfBackup, secretsOfMigrations } from "./needs.ts";
 import { IMAGE, labelsOf, metadataOf, TOOLS_IMAGE, VERSION } from "./parts.ts";
 import type { Manifest, Section } from "./parts.ts";
 import { nodePod, podOf } from "./pods.ts";
@@ -211,6 +211,7 @@ function backupPod(component: string): Record<string, unknown> {
   return podOf({
     component,
     secrets: secretsOfBackup(),
+    files: [RECIPIENTS],
     mounts: [{ name: "backups", mountPath: BACKUPS_FOLDER }],
     volumes: [{ name: "backups", persistentVolumeClaim: { claimName: "backups" } }],
     container: {
@@ -222,6 +223,8 @@ function backupPod(component: string): Record<string, unknown> {
         BACKUPS_FOLDER,
         "--keep",
         "14",
+        "--recipients",
+        `${SECRETS_FOLDER}/${RECIPIENTS}`,
         "--push",
         "http://pushgateway.club-alliance-monitoring:9091",
       ],
