@@ -21,6 +21,19 @@ export function nodesOf({ services }: Compose): [string, Service][] {
   );
 }
 
+/** Made once: the permissions of NATS are read from all of the code. */
+let made: Map<string, string> | null = null;
+
+function makeValues(): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const { name, make } of secretsOf(PLACES.compose))
+    values.set(
+      name,
+      make((other) => values.get(other) as string),
+    );
+  return values;
+}
+
 export async function nodeProblems(compose: Compose): Promise<string[]> {
   const folder = mkdtempSync(path.join(tmpdir(), "club-alliance-secrets-"));
   try {
