@@ -14,6 +14,8 @@ export async function startPrometheus(config: string): Promise<Server> {
       `--config.file=${dir}/prometheus.yml`,
       `--storage.tsdb.path=${dir}/data`,
       `--web.listen-address=127.0.0.1:${port}`,
+      // An alert that fires before Alertmanager is found is sent again only after this, a minute where nothing is said.
+      "--rules.alert.resend-delay=1s",
     ],
     dir,
     url: `http://127.0.0.1:${port}`,
