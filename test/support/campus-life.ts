@@ -235,7 +235,7 @@ export class CampusLife {
   }
 
   async #announce(person: Person): Promise<void> {
-    const body = { name: "notes.pdf", contentType: "application/pdf", size: 1_000, purpose: "attachment" };
+    const body = { name: "notes.pdf", contentType: "application/pdf", size: 1_000, purpose: "post" };
     const answer = await this.#try<{ file: Ids }>("POST", "/files", { token: person.token, body }, [201]);
     if (answer) this.kept.files.push([person, answer.body.file.id]);
   }
