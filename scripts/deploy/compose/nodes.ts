@@ -37,14 +37,8 @@ function makeValues(): Map<string, string> {
 export async function nodeProblems(compose: Compose): Promise<string[]> {
   const folder = mkdtempSync(path.join(tmpdir(), "club-alliance-secrets-"));
   try {
-    const values = new Map<string, string>();
-    for (const { name, make } of secretsOf(PLACES.compose)) {
-      values.set(
-        name,
-        make((other) => values.get(other) as string),
-      );
-      writeFileSync(path.join(folder, name), values.get(name) as string, { mode: 0o600 });
-    }
+    for (const [name, value] of (made ??= makeValues()))
+      writeFileSync(path.join(folder, name), value, { mode: 0o600 });
     const known = knownVariables();
     return [
       ...domainProblems(compose),
