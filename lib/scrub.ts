@@ -43,7 +43,7 @@ const FRAME = /^\s+at /;
 /** Where an error was thrown: the lines of its stack that are no message, even where one looks like them. */
 export function framesOf(error: unknown): string[] {
   if (!(error instanceof Error) || typeof error.stack !== "string") return [];
-  const lines = error.stack.split("\n").slice(String(error.message).split("\n").length);
+  const lines = error.stack.split("\n").slice(error.message.split("\n").length);
   return lines.filter((line) => FRAME.test(line));
 }
 

@@ -14,7 +14,7 @@ async function main(): Promise<void> {
     if (!DOMAINS.includes(name))
       throw new SettingsError(`There is no domain "${name}". The domains are: ${DOMAINS.join(", ")}.`);
   const settings = readSettings(readEnvironment());
-  if (settings.sentryDsn) process.on("uncaughtException", fall);
+  if (settings.sentryDsn) process.on("uncaughtException", (thrown) => void fall(thrown));
   const broker = await createNode(settings, named.length > 0 ? named : DOMAINS);
   stopOnSignals(broker);
   await broker.start();
@@ -56,9 +56,10 @@ function giveUp(error: unknown): never {
 }
 
 /** Of what ends the process, Sentry hears first. */
-function fall(error: unknown): void {
-  void lastWords(error).finally(() => giveUp(error));
+async function fall(thrown: unknown): Promise<void> {
+  await lastWords(thrown);
+  giveUp(thrown);
 }
 
-process.on("unhandledRejection", fall);
+process.on("unhandledRejection", (thrown) => void fall(thrown));
 main().catch(giveUp);
