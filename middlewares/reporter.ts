@@ -62,8 +62,8 @@ export class Reporter {
   }
 
   /** Never throws, and waits for nobody. What was reported a minute ago, or is too much for an hour, is left out. */
-  report(error: unknown, report: Report): void {
-    const event = this.#eventOf(error, report);
+  report(thrown: unknown, report: Report): void {
+    const event = this.#eventOf(thrown, report);
     const [exception] = event.exception?.values ?? [];
     const { filename, lineno } = exception?.stacktrace?.frames?.at(-1) ?? {};
     if (!this.#may(`${exception?.type} ${exception?.value} ${filename}:${lineno}`)) return;

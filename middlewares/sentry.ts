@@ -35,7 +35,7 @@ export function sentry(runtime: Runtime, dsn: string): Middleware {
 }
 
 /** Reports what ends the process; resolves when it is out, or after two seconds. Never rejects. */
-export async function lastWords(error: unknown): Promise<void> {
-  for (const each of reporters) each.report(error, { level: "fatal" });
+export async function lastWords(thrown: unknown): Promise<void> {
+  for (const each of reporters) each.report(thrown, { level: "fatal" });
   await Promise.all([...reporters].map((each) => each.flush(FLUSH)));
 }
