@@ -33,7 +33,7 @@ whole("servers of docker-compose.yml", () => {
       .replace(/^ *resolver .*$/m, "")
       .replace("listen 8080", `listen 127.0.0.1:${port}`)
       .replaceAll("/tmp/", `${dir}/`)
-      .replace("/var/cache/cdn", `${dir}/cache`)
+      .replaceAll("/var/cache/cdn", `${dir}/cache`)
       .replace("access_log /dev/stdout", `access_log ${dir}/access`);
     await writeFile(path.join(dir, "nginx.conf"), `daemon off;\n${text}`);
     const cdn = await serve({
