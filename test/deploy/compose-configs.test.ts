@@ -35,7 +35,9 @@ whole("servers of docker-compose.yml", () => {
       .replaceAll("/tmp/", `${dir}/`)
       .replaceAll("/var/cache/cdn", `${dir}/cache`)
       .replace("access_log /dev/stdout", `access_log ${dir}/access`);
-    await writeFile(path.join(dir, "nginx.conf"), `daemon off;\n${text}`);
+    // Root's nginx would work as somebody else, who may not enter the folder.
+    const asRoot = process.getuid?.() === 0 ? "user root;\n" : "";
+    await writeFile(path.join(dir, "nginx.conf"), `${asRoot}daemon off;\n${text}`);
     const cdn = await serve({
       command: need("nginx"),
       args: ["-c", path.join(dir, "nginx.conf"), "-p", dir, "-e", "stderr"],
