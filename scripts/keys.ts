@@ -73,6 +73,7 @@ function tell(step: Step, domain: "users" | "admin"): string {
           ? " Audit checkpoints that they have signed can be checked only with them: keep them in the safe."
           : ""
       }`;
+    case "wait":
     default:
       return `Nothing is changed: ${
         step.why === "known"

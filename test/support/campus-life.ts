@@ -20,6 +20,8 @@ type Kind = (person: Person, post: string, round: number) => Promise<void>;
 const PEOPLE = 24;
 const ACTIVITIES = 40;
 const POSTS = 20;
+/** Of a sign-up that is told to come again. */
+const TRIES = 3;
 const WEEK = 7 * 24 * 3_600_000;
 
 const password = (name: string): string => `wooden ships ${name}`;
@@ -33,6 +35,8 @@ export class CampusLife {
   /** What went wrong: the request, and what came in place of the answer. */
   readonly failures: string[] = [];
   sent = 0;
+  /** Sign-ups that were given a time to come again, which is an answer of theirs (docs/sign-up.md), and came. */
+  deferred = 0;
   /** What was acknowledged: the resource's way to be found again, and its id. */
   readonly kept = {
     posts: new Set<string>(),
@@ -225,8 +229,24 @@ export class CampusLife {
   async #join(person: Person, round: number): Promise<void> {
     const activity = this.#activities[round % ACTIVITIES] as string;
     const sending = { token: person.token, body: {} };
-    if (await this.#try("PUT", `/activities/${activity}/participation`, sending, [200, 201]))
-      this.#joined.push([person, activity]);
+    const target = `/activities/${activity}/participation`;
+    for (let tries = 1; ; tries++) {
+      const last = tries === TRIES;
+      const answer = await this.#try<{ code?: string }>(
+        "PUT",
+        target,
+        sending,
+        last ? [200, 201] : [200, 201, 503],
+      );
+      if (answer && answer.status !== 503) this.#joined.push([person, activity]);
+      if (answer?.status !== 503) return;
+      if (answer.body.code !== "OVERLOADED") {
+        this.failures.push(`PUT ${target}: ${JSON.stringify(answer.body)}`);
+        return;
+      }
+      this.deferred += 1;
+      await sleep(Number(answer.headers["retry-after"]) * 1_000);
+    }
   }
 
   async #comment({ token }: Person, post: string): Promise<void> {

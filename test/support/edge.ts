@@ -12,6 +12,8 @@ import { need } from "./servers/found.ts";
 
 const SHIPPED = path.join(import.meta.dirname, "..", "..", "deploy", "nginx", "edge.conf");
 const LIMIT = 30_000;
+/** As many browsers at once as ask; those on top of them wait for a connection. */
+const MAX_SOCKETS = 200;
 
 export interface Answer<B = Record<string, unknown>> {
   status: number;
@@ -30,7 +32,7 @@ export class Edge {
 
   private constructor(server: Server, ca: string) {
     this.server = server;
-    this.#agent = new Agent({ keepAlive: true, ca });
+    this.#agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, ca });
   }
 
   /** Starts nginx before gateways that listen, or will, on these ports. */
@@ -122,7 +124,7 @@ function around(dir: string): string {
   return `daemon off;
 master_process off;
 pid ${path.join(dir, "pid")};
-events { worker_connections 1024; }
+events { worker_connections 8192; }
 http {
 ${temporary.join("\n")}
 access_log off;

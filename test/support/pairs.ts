@@ -3,7 +3,7 @@
  * they keep, and an admin gateway; on MariaDB, MongoDB, Redis and one NATS server with JetStream.
  */
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { setPriority, tmpdir } from "node:os";
 import path from "node:path";
 import { generateKeySet } from "../../lib/keys.ts";
 import { ADMIN } from "./cluster.ts";
@@ -18,6 +18,9 @@ interface Seat {
   domains: string;
   env: Record<string, string>;
 }
+
+/** Niceness of a node that starts. */
+const START_NICE = 10;
 
 export class Pairs {
   /** In the order in which they are restarted. */
@@ -98,9 +101,8 @@ export class Pairs {
     };
     const admin = { ADMIN_JWT_KEYS: JSON.stringify(generateKeySet()) };
     const seats = [
-      { domains: "users clubs applications", env: users },
-      { domains: "activities posts", env: {} },
-      { domains: "admin files notifications search", env: admin },
+      { domains: "users clubs applications admin", env: { ...users, ...admin } },
+      { domains: "activities posts files notifications search", env: {} },
     ];
     return [
       ...seats.flatMap((seat) => [seat, seat]),
@@ -114,7 +116,14 @@ export class Pairs {
     const node = launch("scripts/node.ts", seat.domains, { ...this.#common, ...seat.env, DATA_DIR: own });
     this.nodes.push(node);
     this.#seats.set(node, seat);
+    // On a machine of its own a start takes nothing from those who work.
+    setPriority(node.pid, START_NICE);
     await ready(node);
+    try {
+      setPriority(node.pid, 0);
+    } catch {
+      // Only root may; it stays polite then.
+    }
   }
 
   /** Ends the node and starts one in its place; resolves, when that one is ready, with the exit code of the old one. */

@@ -1,13 +1,5 @@
 /** Takes the steps of a Dockerfile in roots of their own, a stage each. */
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  realpathSync,
-  statSync,
-  symlinkSync,
-} from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, realpathSync, statSync, symlinkSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import path from "node:path";
