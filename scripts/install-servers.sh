@@ -25,7 +25,6 @@ debian() {
   have nginx || missing+=(nginx-light)
   have promtool || missing+=(prometheus)
   have amtool || missing+=(prometheus-alertmanager)
-  have docker-compose || missing+=(docker-compose)
   have debootstrap || missing+=(debootstrap)
   have python3 && python3 -c "import venv, ensurepip" 2>/dev/null || missing+=(python3 python3-venv)
   [ ${#missing[@]} -gt 0 ] || return 0

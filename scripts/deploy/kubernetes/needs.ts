@@ -44,6 +44,11 @@ export function secretsOfMigrations(): Record<string, string> {
   return Object.fromEntries(STORING.map((domain) => [databaseVariable(domain), `${domain}_db_url`]));
 }
 
+/** Of the job that notes who was erased, which users knows. */
+export function secretsOfErasures(): Record<string, string> {
+  return { USERS_DB_URL: "users_db_url" };
+}
+
 /** Of the job that saves every store. */
 export function secretsOfBackup(): Record<string, string> {
   return { ...secretsOfMigrations(), S3_URL: "s3_url" };

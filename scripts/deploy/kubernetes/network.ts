@@ -1,6 +1,13 @@
 /** Who may talk to whom: nobody to anybody, but each to what its own variables name. */
 import { DOMAINS, portsOf } from "../facts.ts";
-import { MONITORING_NAMESPACE, placesOf, secretsOf, secretsOfBackup, secretsOfMigrations } from "./needs.ts";
+import {
+  MONITORING_NAMESPACE,
+  placesOf,
+  secretsOf,
+  secretsOfBackup,
+  secretsOfErasures,
+  secretsOfMigrations,
+} from "./needs.ts";
 import type { Place } from "./needs.ts";
 import { labelsOf, metadataOf } from "./parts.ts";
 import type { Manifest, Section } from "./parts.ts";
@@ -29,6 +36,7 @@ export function networkSection(): Section {
       policy("names", { egress: [namesRule()] }),
       ...DOMAINS.map(domainPolicy),
       jobPolicy("migrations", placesOf(Object.keys(secretsOfMigrations()))),
+      jobPolicy("erasures", placesOf(Object.keys(secretsOfErasures()))),
       jobPolicy("backup", [...placesOf(Object.keys(secretsOfBackup())), PUSHGATEWAY]),
     ],
   };

@@ -11,6 +11,7 @@ import {
   RECIPIENTS,
   secretsOf,
   secretsOfBackup,
+  secretsOfErasures,
   secretsOfMigrations,
 } from "./needs.ts";
 import { APP } from "./parts.ts";
@@ -21,6 +22,7 @@ export function secretFiles(): Map<string, string[]> {
   return new Map([
     ...DOMAINS.map((domain) => [domain, files(secretsOf(domain))] as const),
     ["migrations", files(secretsOfMigrations())] as const,
+    ["erasures", files(secretsOfErasures())] as const,
     ["backup", [...files(secretsOfBackup()), RECIPIENTS]] as const,
   ]);
 }

@@ -7,6 +7,7 @@ import {
   placesOf,
   secretsOf,
   secretsOfBackup,
+  secretsOfErasures,
   secretsOfMigrations,
   storeLabel,
 } from "./needs.ts";
@@ -51,6 +52,7 @@ export function storesSection(): Section {
   };
   for (const domain of DOMAINS) add(domain, placesOf(Object.keys(secretsOf(domain))));
   add("migrations", placesOf(Object.keys(secretsOfMigrations())));
+  add("erasures", placesOf(Object.keys(secretsOfErasures())));
   add("backup", placesOf(Object.keys(secretsOfBackup())));
   return {
     title: "Stores are reached by each other, by Prometheus, and by the domains whose they are.",

