@@ -4,8 +4,8 @@ FROM node:24.21.0-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 # Nothing that runs here has an install script; a list of what is inside is made while npm is at hand.
-RUN --mount=type=cache,target=/root/.npm \
-    npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+RUN --mount=type=cache,target=/var/cache/npm \
+    npm ci --cache /var/cache/npm --omit=dev --ignore-scripts --no-audit --no-fund \
     && npm sbom --package-lock-only --omit dev --sbom-format cyclonedx > sbom.json
 
 FROM node:24.21.0-bookworm-slim AS node

@@ -13,7 +13,7 @@ import { ofKind, readManifests } from "../../scripts/deploy/kubernetes/reading.t
 import type { Container, Doc, Specs } from "../../scripts/deploy/kubernetes/reading.ts";
 import { secretFiles, secretManifests } from "../../scripts/deploy/kubernetes/secrets.ts";
 import { GRACE_MS, WATCHDOG_MS } from "../../services/gateway/drain.ts";
-import { missing, remedy } from "../support/servers/found.ts";
+import { describeWith } from "../support/servers/index.ts";
 
 const read = (file: string): string => readFileSync(path.join(ROOT, file), "utf8");
 const docs = readManifests(read("k8s.yaml"));
@@ -415,10 +415,7 @@ describe("Secrets", () => {
   });
 });
 
-const absent = missing(["manifests"]);
-if (absent.length > 0 && process.env["REQUIRE_SERVERS"] !== "1")
-  test.skip(`Kubernetes' schemas (${remedy(absent)})`, () => undefined);
-else
+describeWith(["manifests"], "Kubernetes' schemas", () => {
   test("what Kubernetes' schemas do not know is said", async () => {
     const folder = mkdtempSync(path.join(tmpdir(), "club-alliance-k8s-"));
     const file = path.join(folder, "wrong.yaml");
@@ -432,6 +429,7 @@ else
       rmSync(folder, { recursive: true });
     }
   }, 120_000);
+});
 
 test("the adapter's rules are what the autoscalers ask for", () => {
   const { rules } = parse(adapter) as { rules: { default: boolean; external: unknown[] } };

@@ -126,6 +126,9 @@ function addNode(root: string): void {
     symlinkSync(`../lib/node_modules/npm/bin/${name}-cli.js`, path.join(bin, name));
 }
 
+/** Where the Dockerfile mounts it. */
+const NPM_CACHE = "/var/cache/npm";
+
 /** Runs a line of the shell as root, with the machine's own ways to the network. */
 async function runStep(
   root: string,
@@ -138,7 +141,7 @@ async function runStep(
   mkdirSync(cache, { recursive: true });
   const ofMachine = ["/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", path.join(homedir(), ".npmrc")];
   const shared = Object.fromEntries([
-    [cache, "/root/.npm"],
+    [cache, NPM_CACHE],
     ...ofMachine.filter((file) => existsSync(file)).map((file) => [file, file.replace(homedir(), "/root")]),
   ]) as Record<string, string>;
   const child = confine({
@@ -147,7 +150,6 @@ async function runStep(
     command: ["sh", "-c", command],
     env: {
       HOME: "/root",
-      npm_config_cache: "/root/.npm",
       npm_config_prefer_offline: "true",
       ...ofNetwork(),
       ...env,
