@@ -25,9 +25,18 @@ export interface Permissions {
 
 /** The user of operators' prompts, who may talk to every node. */
 export const OPERATOR = "repl";
+/** The user of a restore, which empties the queue and talks to nobody. */
+export const RESTORE = "restore";
+/** Users beside those of the domains. */
+export const OTHER_USERS = [OPERATOR, RESTORE];
 
 /** @param namespace of the cluster (NAMESPACE) */
 export function permissionsOf(domain: string, namespace: string, talk: Talk): Permissions {
+  if (domain === RESTORE)
+    return {
+      publish: [`$JS.API.STREAM.DELETE.${streamOf(namespace)}`],
+      subscribe: [`_INBOX.${RESTORE}.>`],
+    };
   const at = (command: string, of?: string): string =>
     `MOL-${namespace}.${command}${of === undefined ? "" : `.${of === "*" ? "*.*" : `${of}.*`}`}`;
   const all = ["INFO", "DISCOVER", "PING", "PONG"].map((command) => at(command, "*"));

@@ -57,6 +57,17 @@ export async function openQueue(url: string, options: QueueOptions): Promise<Que
   return new (await import("./jetstream.ts")).JetStreamQueue(url, options);
 }
 
+/**
+ * Takes out everything that waits, for a restore: what is delivered afterwards may have the ids of what is gone. The
+ * server is there and nobody uses the queue.
+ * @param namespace of the cluster
+ * @param services those that take messages
+ */
+export async function emptyQueue(url: string, namespace: string, services: readonly string[]): Promise<void> {
+  if (/^amqps?:/.test(url)) return (await import("./rabbitmq.ts")).purgeQueues(url, namespace, services);
+  return (await import("./jetstream.ts")).deleteStream(url, namespace);
+}
+
 /** The partition of a key: the same on every node, for ever. */
 export function partitionOf(key: string): number {
   return createHash("sha1").update(key).digest().readUInt32BE(0) % PARTITIONS;

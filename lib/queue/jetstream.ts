@@ -14,6 +14,8 @@ const RETRY = 1_000;
 const EXPIRES = 5_000;
 const NANO = 1_000_000;
 const DEDUPLICATED = 120_000;
+/** What JetStream answers for a stream that is not there: https://docs.nats.io/reference/reference-protocols/nats_api_reference */
+const NO_STREAM = 10_059;
 
 interface Open {
   connection: NatsConnection;
@@ -228,4 +230,20 @@ function aborted(signal: AbortSignal): Promise<null> {
     if (signal.aborted) resolve(null);
     else signal.addEventListener("abort", () => resolve(null), { once: true });
   });
+}
+
+/**
+ * Deletes the stream, which the first node makes anew: `emptyQueue` of index.ts. One that is purged still drops repeats of
+ * what it had. The user needs no more than RESTORE has.
+ */
+export async function deleteStream(url: string, namespace: string): Promise<void> {
+  const connection = await connect({ ...natsOptions(url), name: "restore", maxReconnectAttempts: 3 });
+  try {
+    const manager = await connection.jetstreamManager({ timeout: PUBLISH_LIMIT, checkAPI: false });
+    await manager.streams.delete(streamOf(namespace));
+  } catch (error) {
+    if ((error as { api_error?: { err_code?: number } }).api_error?.err_code !== NO_STREAM) throw error;
+  } finally {
+    await connection.close();
+  }
 }

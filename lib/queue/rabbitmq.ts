@@ -13,6 +13,11 @@ const CONFIRM_LIMIT = 5_000;
 const SETTLE = 3_000;
 /** Seconds: a broker that is silent twice as long is taken for dead. */
 const HEARTBEAT = 5;
+/** How each queue is declared. */
+const DECLARED = {
+  durable: true,
+  arguments: { "x-queue-type": "quorum", "x-single-active-consumer": true },
+};
 
 interface Open {
   connection: ChannelModel;
@@ -41,7 +46,7 @@ export class RabbitQueue implements Queue {
   constructor(url: string, options: QueueOptions) {
     this.#url = url;
     this.#options = options;
-    this.#exchange = `${options.namespace}.queue`;
+    this.#exchange = exchangeOf(options.namespace);
     void this.#keepConnected();
   }
 
@@ -159,10 +164,7 @@ export class RabbitQueue implements Queue {
     for (const [service, types] of this.#options.topology)
       for (const partition of partitions()) {
         const queue = this.#queueOf(service, partition);
-        await channel.assertQueue(queue, {
-          durable: true,
-          arguments: { "x-queue-type": "quorum", "x-single-active-consumer": true },
-        });
+        await channel.assertQueue(queue, DECLARED);
         for (const type of types) await channel.bindQueue(queue, this.#exchange, `${partition}.${type}`);
       }
   }
@@ -232,10 +234,38 @@ export class RabbitQueue implements Queue {
   }
 
   #queueOf(service: string, partition: number): string {
-    return `${this.#exchange}.${service}.${partition}`;
+    return queueName(this.#exchange, service, partition);
   }
 }
 
+/** Takes everything out of the queues of these services: `emptyQueue` of index.ts. */
+export async function purgeQueues(
+  url: string,
+  namespace: string,
+  services: readonly string[],
+): Promise<void> {
+  const connection = await connect(url, { timeout: CONNECT_LIMIT });
+  // What went wrong rejects what was asked, too.
+  connection.on("error", () => undefined);
+  try {
+    const channel = await connection.createChannel();
+    channel.on("error", () => undefined);
+    const names = services.flatMap((service) =>
+      partitions().map((n) => queueName(exchangeOf(namespace), service, n)),
+    );
+    for (const name of names) {
+      // One that nobody has declared yet is made by the first node.
+      await channel.assertQueue(name, DECLARED);
+      await channel.purgeQueue(name);
+    }
+  } finally {
+    await connection.close().catch(() => undefined);
+  }
+}
+
+const exchangeOf = (namespace: string): string => `${namespace}.queue`;
+const queueName = (exchange: string, service: string, partition: number): string =>
+  `${exchange}.${service}.${partition}`;
 const partitions = (): number[] => Array.from({ length: PARTITIONS }, (_, partition) => partition);
 
 /** A channel that the broker closes takes its connection with it, so that everything is made anew. */

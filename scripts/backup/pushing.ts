@@ -1,14 +1,17 @@
 /** Tells a Pushgateway that a backup was made, for the alert that says when none was. */
 import { Gauge, Pushgateway, Registry } from "prom-client";
+import type { GaugeName } from "../../lib/metrics.ts";
+import { METRICS } from "../../lib/metrics-catalog.ts";
 import { SettingsError } from "../../lib/settings.ts";
 import type { Manifest } from "./manifest.ts";
 
+/** @throws a sentence when it does not take them */
 export async function pushBackup(url: string, { stores, objects, endedAt }: Manifest): Promise<void> {
   const registry = new Registry();
-  const gauge = (name: string, help: string): Gauge<"store"> =>
-    new Gauge({ name, help, labelNames: ["store"], registers: [registry] });
-  const at = gauge("club_alliance_backup_success_timestamp_seconds", "When the last whole backup ended");
-  const size = gauge("club_alliance_backup_bytes", "What the last whole backup takes, compressed");
+  const gauge = (name: GaugeName): Gauge<"store"> =>
+    new Gauge({ name, help: METRICS[name].help, labelNames: ["store"], registers: [registry] });
+  const at = gauge("club_alliance_backup_success_timestamp_seconds");
+  const size = gauge("club_alliance_backup_bytes");
   const parts = [
     ...stores.map(({ domain, part }) => [domain, part.size] as const),
     ["objects", objects.bytes] as const,

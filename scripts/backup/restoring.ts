@@ -150,11 +150,10 @@ async function settle(
   }));
   await withDatabase(staged, "admin", (db) => settling.settleAdmin(db));
   const indices = await settling.forgetIndices(settings);
-  const queue = await settling.emptyQueue(settings);
+  await settling.forgetMessages(settings);
   progress.say(
     `${ended} sessions ended, ${gone.length} people erased again, ${again} messages are told again, statistics are counted anew${indices > 0 ? `, ${indices} search indices deleted, to be built anew` : ""}.`,
   );
-  if (queue) progress.say(queue);
 }
 
 async function bringKeys({ settings, target, manifest, identities, progress }: Restoring): Promise<void> {

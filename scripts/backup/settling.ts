@@ -3,19 +3,22 @@ import type { Database } from "../../lib/database.ts";
 import { databaseNow } from "../../lib/database-time.ts";
 import { openDocuments } from "../../lib/documents.ts";
 import type { Collection } from "../../lib/documents.ts";
-import { natsOptions } from "../../lib/nats.ts";
-import { streamOf } from "../../lib/nats-permissions.ts";
+import { emptyQueue } from "../../lib/queue/index.ts";
 import { QUEUE_INDEXES } from "../../lib/queue-documents.ts";
 import type { OutboxDocument } from "../../lib/queue-documents.ts";
 import { TELLING_DOMAINS } from "../../lib/settings.ts";
 import type { DocumentDomain, Settings } from "../../lib/settings.ts";
 import { documentsFile } from "../../mixins/documents.ts";
 import { begin } from "../../services/admin/statistics-rebuild.ts";
+import { indexPrefix } from "../../services/search/elastic-index.ts";
 import { load } from "../../services/users/accounts.ts";
 import { beginErasure, endErasure, erase } from "../../services/users/erasure.ts";
+import { talkOf } from "../nats-talk.ts";
 
 /** Milliseconds before the backup, for a message that was delivered and whose effect was not yet there. */
 const MARGIN = 10 * 60_000;
+/** Milliseconds for an answer of Elasticsearch. */
+const SEARCH_PATIENCE = 30_000;
 
 /** From when on messages are delivered again. With a queue the broker's own are lost: all that are still kept. */
 export function replaySince({ queueUrl }: Settings, startedAt: number): number {
@@ -98,22 +101,9 @@ export async function eraseAgain(users: Database, ids: Iterable<string>): Promis
   return done;
 }
 
-/** Takes out of the queue what belongs to the state that is replaced. Returns a sentence when the operator must do it. */
-export async function emptyQueue({ queueUrl, namespace }: Settings): Promise<string | null> {
-  if (!queueUrl) return null;
-  if (queueUrl.startsWith("amqp"))
-    return `Empty RabbitMQ's queues of ${namespace} before nodes start (rabbitmqctl purge_queue): their messages belong to the state that is replaced.`;
-  const { connect } = await import("nats");
-  const connection = await connect({ ...natsOptions(queueUrl), maxReconnectAttempts: 3 });
-  try {
-    const manager = await connection.jetstreamManager();
-    const streams = await manager.streams.list().next();
-    if (streams.some(({ config }) => config.name === streamOf(namespace)))
-      await manager.streams.purge(streamOf(namespace));
-    return null;
-  } finally {
-    await connection.close();
-  }
+/** Takes out of the queue what belongs to the state that is replaced. */
+export async function forgetMessages({ queueUrl, namespace }: Settings): Promise<void> {
+  if (queueUrl) await emptyQueue(queueUrl, namespace, [...talkOf().consumers.values()].flat());
 }
 
 /** Deletes the indices, which nodes of search build anew: documents of a later version would refuse restored ones. */
@@ -126,13 +116,14 @@ export async function forgetIndices({ elasticsearchUrl, namespace }: Settings): 
     ...(username && { authorization: `Basic ${login.toString("base64")}` }),
   };
   const ask = async (method: string, target: string): Promise<unknown> => {
-    const answer = await fetch(`${origin}/${target}`, { method, headers });
+    const signal = AbortSignal.timeout(SEARCH_PATIENCE);
+    const answer = await fetch(`${origin}/${target}`, { method, headers, signal });
     if (!answer.ok) throw new Error(`${method} ${target}: ${answer.status} ${await answer.text()}`);
     return answer.json();
   };
-  const prefix = namespace.toLowerCase().replace(/[^a-z0-9-]/g, "-");
-  const found = Object.keys((await ask("GET", `${prefix}-*/_alias`)) as object);
-  const own = found.filter((name) => /^(clubs|posts)-/.test(name.slice(prefix.length + 1)));
+  const prefix = indexPrefix(namespace);
+  const found = Object.keys((await ask("GET", `${prefix}*/_alias`)) as object);
+  const own = found.filter((name) => /^(clubs|posts)-/.test(name.slice(prefix.length)));
   for (const name of own) await ask("DELETE", name);
   return own.length;
 }

@@ -1,7 +1,7 @@
 /** Every secret of a federation on servers: its name, what it is for, and how it is made of others. */
 import { randomBytes } from "node:crypto";
 import { generateKeySet } from "../../lib/keys.ts";
-import { natsUsers, OPERATOR } from "../../lib/nats-permissions.ts";
+import { natsUsers, OTHER_USERS, RESTORE } from "../../lib/nats-permissions.ts";
 import { DOCUMENT_DOMAINS, SQL_DOMAINS } from "../../lib/settings.ts";
 import { DOMAINS } from "../../moleculer.config.ts";
 import { talkOf } from "../nats-talk.ts";
@@ -64,17 +64,28 @@ function keys(): Secret[] {
 /** NATS: a user for each domain, who may talk to whom the domain's code talks to. */
 function bus({ nats, rabbitmq }: Places, password: () => string): Secret[] {
   const talk = talkOf();
-  const users = [...DOMAINS, OPERATOR];
+  const users = [...DOMAINS, ...OTHER_USERS];
   const url = (user: string, of: (name: string) => string): string =>
     nats.map((place) => `tls://${user}:${of(`nats_password_${user}`)}@${place}`).join(",");
-  const queued = DOMAINS.filter(
-    (domain) => talk.publishers.has(domain) || (talk.consumers.get(domain) ?? []).length > 0,
-  );
+  const queued = [
+    ...DOMAINS.filter(
+      (domain) => talk.publishers.has(domain) || (talk.consumers.get(domain) ?? []).length > 0,
+    ),
+    RESTORE,
+  ];
   return [
-    ...users.flatMap((user): Secret[] => [
-      { name: `nats_password_${user}`, about: "passwords of NATS", make: password },
-      { name: `nats_url_${user}`, about: "addresses of NATS", make: (of) => url(user, of) },
-    ]),
+    ...users.map((user) => ({
+      name: `nats_password_${user}`,
+      about: "passwords of NATS",
+      make: password,
+    })),
+    ...users
+      .filter((user) => user !== RESTORE)
+      .map((user) => ({
+        name: `nats_url_${user}`,
+        about: "addresses of NATS",
+        make: (of: (name: string) => string) => url(user, of),
+      })),
     ...queued.map((domain) => ({
       name: `queue_url_${domain}`,
       about: "addresses of the queue",

@@ -37,6 +37,11 @@ interface Change {
 }
 type Waiting = Change & { resolve: () => void; reject: (error: unknown) => void };
 
+/** How the names of a cluster's indices begin. */
+export function indexPrefix(namespace: string): string {
+  return `${namespace.toLowerCase().replace(/[^a-z0-9-]/g, "-")}-`;
+}
+
 /** Changes with the form of the documents: nodes of another form have an index of their own. */
 function formOf({ mappings, settings }: Kind<never>): string {
   return createHash("sha256")
@@ -62,7 +67,7 @@ export class ElasticIndex<R> implements Engine<R> {
   constructor(elastic: Elastic, namespace: string, kind: Kind<R>, onLost: () => void) {
     this.#elastic = elastic;
     this.#kind = kind;
-    this.#serving = `${namespace.toLowerCase().replace(/[^a-z0-9-]/g, "-")}-${kind.name}-${formOf(kind)}`;
+    this.#serving = `${indexPrefix(namespace)}${kind.name}-${formOf(kind)}`;
     this.#onLost = onLost;
   }
 

@@ -1,6 +1,6 @@
 /** Whether pods reach what their variables name, and nothing else. */
 import { DOMAINS, portsOf } from "../facts.ts";
-import { placesOf, secretsOf, secretsOfBackup } from "./needs.ts";
+import { JOBS, placesOf, secretsOf } from "./needs.ts";
 import type { Place } from "./needs.ts";
 import { PUSHGATEWAY } from "./network.ts";
 import { variablesOf } from "./check-pods.ts";
@@ -99,7 +99,7 @@ function nameOf(place: Place): string {
  */
 export function addressProblems(stores: readonly Doc[], secrets: ReadonlyMap<string, string>): string[] {
   const files = new Map(
-    [...DOMAINS.map(secretsOf), secretsOfBackup()].flatMap((each) =>
+    [...DOMAINS.map(secretsOf), ...Object.values(JOBS)].flatMap((each) =>
       Object.entries(each).map(([variable, file]) => [file, variable] as const),
     ),
   );

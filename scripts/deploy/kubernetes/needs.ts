@@ -1,4 +1,5 @@
 /** What the nodes of a domain are given, and where they therefore have to go: read from the code, written down nowhere else. */
+import { RESTORE } from "../../../lib/nats-permissions.ts";
 import { DOCUMENT_DOMAINS, SQL_DOMAINS } from "../../../lib/settings.ts";
 import { talkOf } from "../../nats-talk.ts";
 
@@ -39,20 +40,19 @@ export function secretsOf(domain: string): Record<string, string> {
   };
 }
 
-/** Of the job that migrates every store. */
-export function secretsOfMigrations(): Record<string, string> {
-  return Object.fromEntries(STORING.map((domain) => [databaseVariable(domain), `${domain}_db_url`]));
-}
+const DATABASES = Object.fromEntries(STORING.map((domain) => [databaseVariable(domain), `${domain}_db_url`]));
+const SAVED = { ...DATABASES, S3_URL: "s3_url" };
 
-/** Of the job that notes who was erased, which users knows. */
-export function secretsOfErasures(): Record<string, string> {
-  return { USERS_DB_URL: "users_db_url" };
-}
-
-/** Of the job that saves every store. */
-export function secretsOfBackup(): Record<string, string> {
-  return { ...secretsOfMigrations(), S3_URL: "s3_url" };
-}
+/** Secret settings of each job. */
+export const JOBS = {
+  migrations: DATABASES,
+  // Who was erased, users knows.
+  erasures: { USERS_DB_URL: "users_db_url" },
+  backup: SAVED,
+  // It forgets what waits in the queue and what search has kept.
+  restore: { ...SAVED, QUEUE_URL: `queue_url_${RESTORE}`, ELASTICSEARCH_URL: "elasticsearch_url" },
+} as const satisfies Record<string, Record<string, string>>;
+export type JobName = keyof typeof JOBS;
 
 /** Public keys for which the backup is encrypted: no setting, but an argument. */
 export const RECIPIENTS = "backup_recipients";

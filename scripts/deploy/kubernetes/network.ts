@@ -1,13 +1,6 @@
 /** Who may talk to whom: nobody to anybody, but each to what its own variables name. */
 import { DOMAINS, portsOf } from "../facts.ts";
-import {
-  MONITORING_NAMESPACE,
-  placesOf,
-  secretsOf,
-  secretsOfBackup,
-  secretsOfErasures,
-  secretsOfMigrations,
-} from "./needs.ts";
+import { JOBS, MONITORING_NAMESPACE, placesOf, secretsOf } from "./needs.ts";
 import type { Place } from "./needs.ts";
 import { labelsOf, metadataOf } from "./parts.ts";
 import type { Manifest, Section } from "./parts.ts";
@@ -35,9 +28,9 @@ export function networkSection(): Section {
       },
       policy("names", { egress: [namesRule()] }),
       ...DOMAINS.map(domainPolicy),
-      jobPolicy("migrations", placesOf(Object.keys(secretsOfMigrations()))),
-      jobPolicy("erasures", placesOf(Object.keys(secretsOfErasures()))),
-      jobPolicy("backup", [...placesOf(Object.keys(secretsOfBackup())), PUSHGATEWAY]),
+      ...Object.entries(JOBS).map(([job, secrets]) =>
+        jobPolicy(job, [...placesOf(Object.keys(secrets)), ...(job === "backup" ? [PUSHGATEWAY] : [])]),
+      ),
     ],
   };
 }

@@ -4,16 +4,7 @@ import path from "node:path";
 import { stringify } from "yaml";
 import { DOMAINS } from "../facts.ts";
 import { MONITORING_SECRETS } from "./monitoring.ts";
-import {
-  AUTHORITY,
-  MONITORING_NAMESPACE,
-  NAMESPACE,
-  RECIPIENTS,
-  secretsOf,
-  secretsOfBackup,
-  secretsOfErasures,
-  secretsOfMigrations,
-} from "./needs.ts";
+import { AUTHORITY, JOBS, MONITORING_NAMESPACE, NAMESPACE, RECIPIENTS, secretsOf } from "./needs.ts";
 import { APP } from "./parts.ts";
 
 /** Secret → names of the files in it. */
@@ -21,9 +12,8 @@ export function secretFiles(): Map<string, string[]> {
   const files = (secrets: Record<string, string>): string[] => [...Object.values(secrets), AUTHORITY];
   return new Map([
     ...DOMAINS.map((domain) => [domain, files(secretsOf(domain))] as const),
-    ["migrations", files(secretsOfMigrations())] as const,
-    ["erasures", files(secretsOfErasures())] as const,
-    ["backup", [...files(secretsOfBackup()), RECIPIENTS]] as const,
+    ...Object.entries(JOBS).map(([job, secrets]) => [job, files(secrets)] as const),
+    ["backup", [...files(JOBS.backup), RECIPIENTS]] as const,
   ]);
 }
 

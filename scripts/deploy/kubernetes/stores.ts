@@ -2,13 +2,11 @@
 import { DOMAINS } from "../facts.ts";
 import {
   DATA_NAMESPACE,
+  JOBS,
   MONITORING_NAMESPACE,
   NAMESPACE,
   placesOf,
   secretsOf,
-  secretsOfBackup,
-  secretsOfErasures,
-  secretsOfMigrations,
   storeLabel,
 } from "./needs.ts";
 import type { Place } from "./needs.ts";
@@ -51,9 +49,7 @@ export function storesSection(): Section {
     }
   };
   for (const domain of DOMAINS) add(domain, placesOf(Object.keys(secretsOf(domain))));
-  add("migrations", placesOf(Object.keys(secretsOfMigrations())));
-  add("erasures", placesOf(Object.keys(secretsOfErasures())));
-  add("backup", placesOf(Object.keys(secretsOfBackup())));
+  for (const [job, secrets] of Object.entries(JOBS)) add(job, placesOf(Object.keys(secrets)));
   return {
     title: "Stores are reached by each other, by Prometheus, and by the domains whose they are.",
     manifests: [

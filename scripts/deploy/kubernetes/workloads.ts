@@ -1,13 +1,7 @@
 /** What runs: a Deployment for each domain with what belongs to it, the jobs, who matters more. */
 import { DOMAINS, portsOf } from "../facts.ts";
-import {
-  NAMESPACE,
-  RECIPIENTS,
-  SECRETS_FOLDER,
-  secretsOfBackup,
-  secretsOfErasures,
-  secretsOfMigrations,
-} from "./needs.ts";
+import { JOBS, NAMESPACE, RECIPIENTS, SECRETS_FOLDER } from "./needs.ts";
+import type { JobName } from "./needs.ts";
 import { IMAGE, labelsOf, metadataOf, TOOLS_IMAGE, VERSION } from "./parts.ts";
 import type { Manifest, Section } from "./parts.ts";
 import { nodePod, podOf } from "./pods.ts";
@@ -165,7 +159,7 @@ export function migrationSection(): Section {
             metadata: { labels: { ...labelsOf(component), "app.kubernetes.io/version": VERSION } },
             spec: podOf({
               component,
-              secrets: secretsOfMigrations(),
+              secrets: JOBS.migrations,
               container: {
                 name: "migrate",
                 image: IMAGE,
@@ -181,21 +175,24 @@ export function migrationSection(): Section {
 }
 
 const BACKUPS_FOLDER = "/backups";
+/** Private keys that decrypt backups: in the cluster for the time of a restore alone. */
+const IDENTITY_FOLDER = "/run/identity";
+/** A CronJob must have a schedule; this one is suspended, and an operator makes a Job of it. */
+const BY_HAND = "0 0 1 1 *";
 
 export function backupSection(): Section {
   return {
     title:
-      "Every store is saved each night, and who was erased every five minutes; what is saved is to be carried off to another place as well.",
+      "Every store is saved each night, and who was erased every five minutes; what is saved is to be carried off to another place as well. A restore is begun by hand (docs/kubernetes.md).",
     manifests: [
-      accountOf("backup"),
-      accountOf("erasures"),
+      ...["backup", "erasures", "restore"].map(accountOf),
       {
         apiVersion: "v1",
         kind: "PersistentVolumeClaim",
         metadata: metadataOf("backups", "backup"),
         spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "200Gi" } } },
       },
-      cronOf("backup", "15 3 * * *", secretsOfBackup(), {
+      cronOf("backup", "15 3 * * *", {
         files: [RECIPIENTS],
         args: [
           "--keep",
@@ -207,27 +204,43 @@ export function backupSection(): Section {
         ],
       }),
       // A restore erases them again: who is on no list would come back.
-      cronOf("erasures", "*/5 * * * *", secretsOfErasures(), { files: [], args: ["--erased-only"] }),
+      cronOf("erasures", "*/5 * * * *", { args: ["--erased-only"] }),
+      cronOf("restore", BY_HAND, {
+        script: "restore",
+        args: ["--identity", `${IDENTITY_FOLDER}/identity`],
+        mounts: [{ name: "identity", mountPath: IDENTITY_FOLDER, readOnly: true }],
+        volumes: [
+          { name: "identity", secret: { secretName: "identity", defaultMode: 0o440, optional: true } },
+        ],
+      }),
     ],
   };
 }
 
+interface Cron {
+  /** Of scripts/. */
+  script?: "backup" | "restore";
+  args: string[];
+  files?: string[];
+  mounts?: object[];
+  volumes?: object[];
+}
+
 function cronOf(
-  component: string,
+  component: JobName,
   schedule: string,
-  secrets: Record<string, string>,
-  { files, args }: { files: string[]; args: string[] },
+  { script = "backup", args, files = [], mounts = [], volumes = [] }: Cron,
 ): Manifest {
   const spec = podOf({
     component,
-    secrets,
+    secrets: JOBS[component],
     files,
-    mounts: [{ name: "backups", mountPath: BACKUPS_FOLDER }],
-    volumes: [{ name: "backups", persistentVolumeClaim: { claimName: "backups" } }],
+    mounts: [{ name: "backups", mountPath: BACKUPS_FOLDER }, ...mounts],
+    volumes: [{ name: "backups", persistentVolumeClaim: { claimName: "backups" } }, ...volumes],
     container: {
       name: component,
       image: TOOLS_IMAGE,
-      command: ["node", "scripts/backup.ts", BACKUPS_FOLDER, ...args],
+      command: ["node", `scripts/${script}.ts`, BACKUPS_FOLDER, ...args],
     },
     more: { priorityClassName: "club-alliance-middle", restartPolicy: "Never" },
   });
@@ -237,10 +250,15 @@ function cronOf(
     metadata: metadataOf(component, component),
     spec: {
       schedule,
+      ...(schedule === BY_HAND && { suspend: true }),
       concurrencyPolicy: "Forbid",
       startingDeadlineSeconds: 7200,
       jobTemplate: {
-        spec: { backoffLimit: 2, template: { metadata: { labels: labelsOf(component) }, spec } },
+        spec: {
+          // A restore that failed is looked at before it is begun again.
+          backoffLimit: schedule === BY_HAND ? 0 : 2,
+          template: { metadata: { labels: labelsOf(component) }, spec },
+        },
       },
     },
   };
