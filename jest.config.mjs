@@ -1,6 +1,6 @@
 /**
- * The tests run in three set-ups (see test/support/place.ts): all of them embedded; those of the domains' HTTP once more
- * with the gateway in a process of its own, and once more on real servers.
+ * The tests run in three set-ups (see test/support/place.ts): all of them embedded, the heaviest one after another; those
+ * of the domains' HTTP once more with the gateway in a process of its own, and once more on real servers.
  */
 import { missing, remedy } from "./test/support/servers/found.ts";
 
@@ -100,6 +100,9 @@ const onNodes = [
   "users",
 ].map(integration);
 
+/** What loads both cores by itself, or is held to times: tried with nothing beside it. */
+const alone = "/test/(cluster/[^/]+|rush/[^/]+|integration/storm|servers/(canary|rollout))\\.test\\.ts$";
+
 /** The set-up with the servers it needs; where one is missing it is left out, or fails with REQUIRE_SERVERS=1. */
 function on(displayName, servers, more = {}) {
   const absent = missing(servers);
@@ -116,7 +119,13 @@ export default {
   maxWorkers: 2,
   testSequencer: "<rootDir>/test/support/sequencer.cjs",
   projects: [
-    { ...common, displayName: "embedded", testMatch: ["<rootDir>/test/**/*.test.ts"] },
+    { ...common, displayName: "alone", runner: "<rootDir>/test/support/alone.cjs", testRegex: alone },
+    {
+      ...common,
+      displayName: "embedded",
+      testMatch: ["<rootDir>/test/**/*.test.ts"],
+      testPathIgnorePatterns: ["/node_modules/", alone],
+    },
     ...on("nodes", ["nats"], { testMatch: onNodes }),
     ...on("servers", ["nats", "mariadb", "redis", "mongodb", "elasticsearch"], {
       globalSetup: "<rootDir>/test/support/setups/start-servers.mjs",

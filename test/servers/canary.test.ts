@@ -160,15 +160,14 @@ describeWith(["nats", "prometheus"], "a canary", () => {
   });
 
   test("that nobody calls does not pass", async () => {
-    const canary = await join("canary");
-    await until("Prometheus knew the canary", async () => (await value('count(up{track="canary"})')) > 0);
-    calling = false;
-    await calls;
-    await sleep(2_500);
-    const { code, said } = await judge(0.05);
-    expect(said).toMatch(/calls failed: too few calls to tell/);
-    expect(code).toBe(2);
-    await leave(canary);
+    await withCanary("", async () => {
+      calling = false;
+      await calls;
+      await sleep(2_500);
+      const { code, said } = await judge(0.05);
+      expect(said).toMatch(/calls failed: too few calls to tell/);
+      expect(code).toBe(2);
+    });
   }, 120_000);
 
   test("that is not there does not pass", async () => {

@@ -101,15 +101,20 @@ export function redisSuite(
           new RateLimiter({ limit: LIMIT, windowSeconds: 2, prefix, shared: redisCounters(client) }),
       );
       for (const limiter of limiters) limiter.start();
-      /** What each lets pass in the rest of a window, asked in turn and again and again. */
+      const windowNow = (): number => Math.floor(Date.now() / 2_000);
+      /** What each lets pass in a window, asked in turn and again and again; a machine that is too slow for it tries again. */
       const passed = async (): Promise<number[]> => {
-        const counts = limiters.map(() => 0);
-        await sleep(2_000 - (Date.now() % 2_000) + 50);
-        for (let n = 0; n < LIMIT * 1.5; n++) {
-          limiters.forEach((limiter, i) => (counts[i]! += Number(limiter.hit("somebody").allowed)));
-          await sleep(20);
+        for (let attempt = 0; attempt < 8; attempt++) {
+          const counts = limiters.map(() => 0);
+          await sleep(2_000 - (Date.now() % 2_000) + 50);
+          const window = windowNow();
+          for (let n = 0; n < LIMIT * 1.5; n++) {
+            limiters.forEach((limiter, i) => (counts[i]! += Number(limiter.hit("somebody").allowed)));
+            await sleep(20);
+          }
+          if (windowNow() === window) return counts;
         }
-        return counts;
+        throw new Error("The machine is too slow for so many requests in two seconds.");
       };
       try {
         await fault.cause();
