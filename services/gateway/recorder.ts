@@ -11,6 +11,8 @@ import type { Operation } from "./routes.ts";
 /** The client went away before it was answered; nginx's number for it. */
 const CLIENT_GONE = 499;
 const UNKNOWN = "unknown";
+/** First digit of statuses that are our fault. */
+const FAILED = 5;
 /** What nobody serves is no measure of what is served. */
 const PRIORITY_OF_UNKNOWN: Priority = "low";
 
@@ -92,7 +94,9 @@ export class Recorder {
     if (!series) {
       const priority = operation?.priority ?? PRIORITY_OF_UNKNOWN;
       const labels = { gateway: this.#gateway, route, priority };
-      this.#series.set(route, (series = { labels, requests: [], seconds: this.#seconds.labels(labels) }));
+      const requests: Series["requests"] = [];
+      requests[FAILED] = begun(this.#requests.labels({ ...labels, status: `${FAILED}xx` }));
+      this.#series.set(route, (series = { labels, requests, seconds: this.#seconds.labels(labels) }));
     }
     return series;
   }

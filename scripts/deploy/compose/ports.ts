@@ -23,6 +23,7 @@ const OF_IMAGES: Record<string, number[]> = {
   "opentelemetry-collector-contrib": [4317, 4318, 13_133],
   "prometheus-nats-exporter": [7777],
   "mysqld-exporter": [9104],
+  "node-exporter": [9100],
   mongodb_exporter: [9216],
   redis_exporter: [9121],
   "elasticsearch-exporter": [9114],

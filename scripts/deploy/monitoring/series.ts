@@ -26,6 +26,7 @@ const OF_TARGETS = ["job", "instance", "domain", "track", "version"];
  * - percona/mongodb_exporter without --compatible-mode: REFERENCE.md
  * - oliver006/redis_exporter: exporter/metrics.go
  * - prometheus-community/elasticsearch_exporter: README.md
+ * - prometheus/node_exporter: collector/filesystem_common.go
  */
 const OF_OTHERS: Record<string, string[]> = {
   up: [],
@@ -42,6 +43,8 @@ const OF_OTHERS: Record<string, string[]> = {
   redis_memory_used_bytes: [],
   elasticsearch_jvm_memory_used_bytes: ["area", "name", "cluster"],
   elasticsearch_cluster_health_status: ["color", "cluster"],
+  node_filesystem_avail_bytes: ["device", "fstype", "mountpoint"],
+  node_filesystem_size_bytes: ["device", "fstype", "mountpoint"],
 };
 
 /** A metric with the series that it is made of. */
