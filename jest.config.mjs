@@ -117,6 +117,8 @@ function on(displayName, servers, more = {}) {
 export default {
   testTimeout: 60_000,
   maxWorkers: 2,
+  // Modules of ended tests stay in a worker's memory.
+  workerIdleMemoryLimit: "1.5GB",
   testSequencer: "<rootDir>/test/support/sequencer.cjs",
   projects: [
     { ...common, displayName: "alone", runner: "<rootDir>/test/support/alone.cjs", testRegex: alone },

@@ -36,7 +36,8 @@ const refused = (code: Problem["code"], values?: Problem["values"]): Checked => 
 
 function integer({ min, max }: IntegerSetting, value: unknown): Checked {
   const fits = typeof value === "number" && Number.isInteger(value) && value >= min && value <= max;
-  return fits ? { value } : refused("NOT_IN_RANGE", { min, max });
+  // JSON knows no -0.
+  return fits ? { value: value + 0 } : refused("NOT_IN_RANGE", { min, max });
 }
 
 function text({ max }: TextSetting, value: unknown): Checked {

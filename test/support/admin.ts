@@ -6,7 +6,7 @@ import { runtimeOf } from "../../mixins/runtime.ts";
 import { isAdministrative } from "../../services/gateway/paths.ts";
 import { contractCheck } from "./contract-check.ts";
 import { eventually, Federation } from "./federation.ts";
-import { Client } from "./http.ts";
+import { Client, comingAgain } from "./http.ts";
 import type { Answer, RequestOptions } from "./http.ts";
 import { serves, startPlace } from "./place.ts";
 
@@ -53,7 +53,7 @@ export class Office {
 
   /** A request to the admin gateway; throws when the answer of a known route departs from its contract. */
   async call<T = unknown>(method: string, target: string, options: RequestOptions = {}): Promise<Answer<T>> {
-    const answer = await this.#client.send<T>(method, target, options);
+    const answer = await comingAgain(() => this.#client.send<T>(method, target, options));
     this.#check(method, target, answer);
     return answer;
   }

@@ -4,7 +4,7 @@ import type { ActionName, Answer } from "../../lib/declare.ts";
 import { newId } from "../../lib/ids.ts";
 import { generateKeySet, parseKeySet, Signer } from "../../lib/keys.ts";
 import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
-import { eventually, Federation } from "./federation.ts";
+import { Federation } from "./federation.ts";
 import type { Answer as Reply, RequestOptions } from "./http.ts";
 import type { Place } from "./place.ts";
 import { message } from "./stand-ins.ts";
@@ -106,13 +106,13 @@ export class DomainUnderTest<W extends World, B> {
     return signer.sign({ sub: user, sid: newId() }, 600);
   }
 
-  /** A request; the answer is held to its contract. Who is asked to come again does so, as on a busy machine. */
+  /** A request; the answer is held to its contract. */
   call<T = B>(
     method: string,
     target: string,
     { as, ifMatch, key, headers, ...options }: CallOptions = {},
   ): Promise<Reply<T>> {
-    const request = {
+    return this.#http.call<T>(method, target, {
       ...(as !== undefined && { token: this.tokenOf(as) }),
       ...options,
       headers: {
@@ -120,11 +120,6 @@ export class DomainUnderTest<W extends World, B> {
         ...(key !== undefined && { "idempotency-key": key }),
         ...headers,
       },
-    };
-    return eventually(async () => {
-      const answer = await this.#http.call<T>(method, target, request);
-      const { code } = (answer.body ?? {}) as Partial<Problem>;
-      return answer.status === 503 && code === "OVERLOADED" ? undefined : answer;
     });
   }
 

@@ -5,7 +5,7 @@ import { runtimeOf } from "../../mixins/runtime.ts";
 import { DOMAINS } from "../../moleculer.config.ts";
 import { contractCheck } from "./contract-check.ts";
 import { eventually } from "./eventually.ts";
-import { Client } from "./http.ts";
+import { Client, comingAgain } from "./http.ts";
 import type { Answer, RequestOptions } from "./http.ts";
 import { serves, startPlace } from "./place.ts";
 import type { Place } from "./place.ts";
@@ -48,8 +48,13 @@ export class Federation {
     this.#check = contractCheck(runtimeOf(this.broker).contracts);
   }
 
-  /** A request; throws when the answer of a known route departs from its contract. */
-  async call<T = unknown>(method: string, target: string, options: RequestOptions = {}): Promise<Answer<T>> {
+  /** A request; throws when the answer of a known route departs from its contract. Who is asked to come again does so. */
+  call<T = unknown>(method: string, target: string, options: RequestOptions = {}): Promise<Answer<T>> {
+    return comingAgain(() => this.once<T>(method, target, options));
+  }
+
+  /** The same with the first answer, whatever it is. */
+  async once<T = unknown>(method: string, target: string, options: RequestOptions = {}): Promise<Answer<T>> {
     const answer = await this.#client.send<T>(method, target, options);
     this.#check(method, target, answer);
     return answer;

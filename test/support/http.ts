@@ -2,6 +2,7 @@
 import { Agent, request } from "node:http";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Answer<T = unknown> {
   status: number;
@@ -50,5 +51,19 @@ export class Client {
 
   close(): void {
     this.#agent.destroy();
+  }
+}
+
+/** Milliseconds, and how often. */
+const PAUSE = 250;
+const TRIES = 80;
+
+/** As a client does that is told to come again: what was refused for overload, as on a busy machine, is not done. */
+export async function comingAgain<T>(ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
+  for (let tries = 1; ; tries++) {
+    const answer = await ask();
+    const { code } = (answer.body ?? {}) as { code?: string };
+    if (answer.status !== 503 || code !== "OVERLOADED" || tries === TRIES) return answer;
+    await sleep(PAUSE);
   }
 }

@@ -10,7 +10,7 @@ import { runtimeOf } from "../../mixins/runtime.ts";
 import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
 import type { messages } from "../../services/contracts.ts";
 import { contractCheck } from "./contract-check.ts";
-import { Client } from "./http.ts";
+import { Client, comingAgain } from "./http.ts";
 import type { Answer as HttpAnswer, RequestOptions } from "./http.ts";
 import { startPlace } from "./place.ts";
 import type { Place } from "./place.ts";
@@ -111,7 +111,7 @@ export class Neighbourhood {
     { person, ...options }: RequestOptions & { person?: string } = {},
   ): Promise<HttpAnswer<T>> {
     const token = person && signer.sign({ sub: person, sid: newId() }, 600);
-    const answer = await this.#client.send<T>(method, target, { token, ...options });
+    const answer = await comingAgain(() => this.#client.send<T>(method, target, { token, ...options }));
     this.#check(method, target, answer);
     return answer;
   }

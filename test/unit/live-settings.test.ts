@@ -56,6 +56,11 @@ test("what a setting takes is within its bounds, and is taken again as it is", (
   );
 });
 
+test("-0 is 0", () => {
+  const { value } = checkSetting(SETTINGS["limits.anonymousPerMinute"], -0) as { value: number };
+  expect(Object.is(value, 0)).toBe(true);
+});
+
 test("every default is taken", () => {
   const live = new LiveSettings(settings);
   for (const key of SETTING_KEYS)
