@@ -10,6 +10,7 @@ import { RECEIPTED } from "../lib/queue-contract.ts";
 import { tell } from "../lib/metrics.ts";
 import { openQueue } from "../lib/queue/index.ts";
 import type { Delivery, Queue } from "../lib/queue/index.ts";
+import { scrub } from "../lib/scrub.ts";
 import { Watched } from "../lib/watched.ts";
 import type { QueuedMessage } from "../mixins/publishing.ts";
 import type { Runtime } from "../mixins/runtime.ts";
@@ -186,7 +187,7 @@ class Consumer {
     } catch {
       // Told below.
     }
-    this.#broker.logger.error("The queue held something that is no message", { body: body.slice(0, 1_000) });
+    this.#broker.logger.error("The queue held something that is no message", { body: scrub(body) });
     return null;
   }
 }

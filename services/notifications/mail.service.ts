@@ -67,14 +67,14 @@ export default implement(mail, {
       return false;
     },
     /** Resolves when the mail was handed over; UNAVAILABLE when it is worth another try. */
-    async handOver(letter: Mail): Promise<void> {
+    async handOver(letter: Mail, requestId: string | undefined): Promise<void> {
       const send = async (): Promise<void> => {
         try {
           await this.mailer.send(letter);
         } catch (error) {
           const { code, responseCode } = error as { code?: string; responseCode?: number };
           // Neither the address nor anything of the mail gets into the log.
-          this.logger.warn("A mail was not taken", { mail: letter.id, code, responseCode });
+          this.logger.warn("A mail was not taken", { mail: letter.id, code, responseCode, requestId });
           if (isFinal(code, responseCode)) return;
           const away = code !== "EENVELOPE" && code !== "EMESSAGE";
           throw code ? new AppError("UNAVAILABLE", { retryAfter: 5, away }) : error;
@@ -87,10 +87,10 @@ export default implement(mail, {
     async send(ctx) {
       const { id, to, locale, template, values } = ctx.params;
       const content = mailOf(template, locale, values, gatewayUrl(runtimeOf(this.broker)));
-      await this.handOver({ id, to, ...content });
+      await this.handOver({ id, to, ...content }, ctx.requestID ?? undefined);
     },
     async deliver(ctx) {
-      await this.handOver(ctx.params);
+      await this.handOver(ctx.params, ctx.requestID ?? undefined);
     },
   },
   created() {
