@@ -1,9 +1,10 @@
 /**
  * `npm run secrets -- DIR [--for compose|kubernetes] [--host NAME …]`: makes a folder with a file for each secret of a
- * federation on servers. What is there already stays as it is, so that it can be run again after an upgrade. `--host`
- * names those under which browsers come, for a certificate that serves until a real one is there.
+ * federation on servers. What is there already stays as it is, so that it can be run again after an upgrade, but for what
+ * the code says of who may talk to whom. `--host` names those under which browsers come, for a certificate that serves
+ * until a real one is there.
  */
-import { chmod, link, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { SettingsError } from "../lib/settings.ts";
@@ -25,6 +26,8 @@ interface Wanted {
 /** What a run has done. */
 interface Made {
   names: string[];
+  /** The code says something else than it did; what was there is NAME.before now. */
+  renewed: string[];
   kept: number;
   toFillIn: { name: string; about: string }[];
 }
@@ -32,7 +35,7 @@ interface Made {
 export async function makeSecrets({ folder, place, hosts }: Wanted): Promise<Made> {
   await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
   await chmod(folder, FOLDER_MODE);
-  const made: Made = { names: [], kept: 0, toFillIn: [] };
+  const made: Made = { names: [], renewed: [], kept: 0, toFillIn: [] };
   // Each file is whole before it has its name.
   const workshop = await mkdtemp(path.join(folder, ".new-"));
   const keep = async (name: string): Promise<void> => {
@@ -43,16 +46,24 @@ export async function makeSecrets({ folder, place, hosts }: Wanted): Promise<Mad
   };
   try {
     const values = new Map<string, string>();
-    for (const { name, make, given, about } of secretsOf(PLACES[place])) {
-      const there = await textOf(path.join(folder, name));
-      const value = there ?? make((other) => values.get(other) as string);
-      values.set(name, value.trim());
-      if (given && value.trim() === "") made.toFillIn.push({ name, about });
-      if (there !== null) made.kept += 1;
-      else {
-        await writeFile(path.join(workshop, name), `${value}\n`, { mode: 0o600 });
-        await keep(name);
+    for (const { name, make, given, follows, about } of secretsOf(PLACES[place])) {
+      const file = path.join(folder, name);
+      const there = await textOf(file);
+      const value = (
+        there !== null && !follows ? there : make((other) => values.get(other) as string)
+      ).trim();
+      values.set(name, value);
+      if (given && value === "") made.toFillIn.push({ name, about });
+      if (there?.trim() === value) {
+        made.kept += 1;
+        continue;
       }
+      if (there !== null) {
+        await rename(file, `${file}.before`);
+        made.renewed.push(name);
+      }
+      await writeFile(path.join(workshop, name), `${value}\n`, { mode: 0o600 });
+      await keep(name);
     }
     await certificates(folder, workshop, { hosts, nats: PLACES[place].natsNames }, keep, made);
   } finally {
@@ -126,9 +137,13 @@ function wanted(args: string[]): Wanted {
 
 async function main(): Promise<void> {
   const asked = wanted(process.argv.slice(2));
-  const { names, kept, toFillIn } = await makeSecrets(asked);
+  const { names, renewed, kept, toFillIn } = await makeSecrets(asked);
   const lines = [
     `${asked.folder}: ${names.length} made, ${kept} were there and stay as they are.`,
+    ...renewed.map(
+      (name) =>
+        `${name} is another one now (what was there is ${name}.before): give it to its servers and restart them one by one, before the nodes of this version.`,
+    ),
     ...(names.length > 0
       ? [
           "Keep a copy where the machine's fire does not reach, and where nobody reads along: admin_jwt_keys seals second factors, and backups hold none of these.",

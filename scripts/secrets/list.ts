@@ -15,6 +15,8 @@ export interface Secret {
   make: (of: (name: string) => string) => string;
   /** The operator fills it in; what is made is empty. */
   given?: true;
+  /** It says what the code says: made anew by each version. */
+  follows?: true;
 }
 
 /** Of bus, where the namespace is the default. */
@@ -94,6 +96,7 @@ function bus({ nats, rabbitmq }: Places, password: () => string): Secret[] {
     {
       name: "nats-users.conf",
       about: "users of NATS and what they may",
+      follows: true,
       make: (of) =>
         natsUsers(new Map(users.map((user) => [user, of(`nats_password_${user}`)])), NAMESPACE, talk),
     },
