@@ -100,9 +100,13 @@ export function signalsOf(domain: string): Signal[] {
   ];
 }
 
-/** What was 0 more often than 1 within a minute; a single look, as at one that has just begun, says nothing. */
-function mostlyNot(series: string): string {
-  return `avg_over_time(${series}[60s]) < 0.5 and count_over_time(${series}[60s]) >= 3`;
+/**
+ * Of which targets a gauge was 0 more often than 1 within a minute. A single look, as at one that has just begun, says
+ * nothing, nor does one that is no target any more: an earlier canary.
+ */
+function mostlyNot(gauge: string, labels: string): string {
+  const series = `${gauge}{${labels}}[60s]`;
+  return `avg_over_time(${series}) < 0.5 and count_over_time(${series}) >= 3 and up{${labels}}`;
 }
 
 /** How the canary's nodes are. */
@@ -156,8 +160,8 @@ export class Prometheus {
       this.query(`count by (track) (up{job="club-alliance",domain="${domain}",track=~"canary|stable"})`),
       this.query(`sum(changes(process_start_time_seconds{${labels}}[${seconds}s])) > 0`),
       // Once it was ready it stays so: what is missing for a moment is a probe that failed.
-      this.query(mostlyNot(`club_alliance_ready{${labels}}`)),
-      this.query(mostlyNot(`up{${labels}}`)),
+      this.query(mostlyNot("club_alliance_ready", labels)),
+      this.query(mostlyNot("up", labels)),
     ]);
     const known = (track: string): boolean => up.some(({ metric }) => metric["track"] === track);
     const names = (samples: Sample[]): string => samples.map(({ metric }) => metric["instance"]).join(", ");
