@@ -30,7 +30,10 @@ describeWith([...CLUSTER_SERVERS, "elasticsearch", "s3"], "npm run cluster -- --
     const over = once(child, "exit");
     try {
       await eventually(
-        async () => said.includes("Ctrl-C stops it") || undefined,
+        async () => {
+          if (child.exitCode !== null) throw new Error(said);
+          return said.includes("Ctrl-C stops it") || undefined;
+        },
         420_000,
         () => said,
       );

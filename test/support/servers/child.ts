@@ -48,13 +48,19 @@ const stopLimit = 10_000;
 /** A folder for one server: everything it writes, and its log. */
 export const folder = (name: string) => mkdtemp(join(tmpdir(), `club-alliance-${name}-`));
 
+/** Ports that were given to servers of this process, which may not listen yet. */
+const given = new Set<number>();
+
 /**
- * A free port on 127.0.0.1. It is below the range of outgoing connections (from 32768 on Linux, 49152 elsewhere):
+ * A free port on 127.0.0.1, each once. It is below the range of outgoing connections (from 32768 on Linux, 49152
+ * elsewhere):
  * else, while a server is down, a client that keeps trying may be given that very port and connect to itself.
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const port = randomInt(10_000, 32_000);
+    if (given.has(port)) continue;
+    given.add(port);
     const free = await new Promise<boolean>((resolve) => {
       const server = createServer().once("error", () => resolve(false));
       server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
