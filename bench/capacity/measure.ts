@@ -90,7 +90,7 @@ async function prepare(send: Send, president: Person, reviewer: Person): Promise
   return [id, activity.id];
 }
 
-/** Measures; takes a minute of CPU time. */
+/** Measures; takes three minutes. */
 export async function measure(tell: (line: string) => void): Promise<Measured> {
   const folder = await mkdtemp(path.join(tmpdir(), "club-alliance-capacity-"));
   const data = path.join(folder, "data");
