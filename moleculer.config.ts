@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { ServiceBroker } from "moleculer";
 import type { BrokerOptions, Middleware, ServiceSchema } from "moleculer";
 import { Registry } from "prom-client";
-import { Verifier } from "./lib/keys.ts";
+import { Verifier } from "./lib/tokens.ts";
 import type { JwkSet } from "./lib/keys.ts";
 import { LiveSettings } from "./lib/live-settings.ts";
 import { natsOptions } from "./lib/nats.ts";

@@ -8,8 +8,8 @@ import { isResourceRule, isSafe, routeOf, serviceOfKind } from "../lib/declare.t
 import { AppError, invalid } from "../lib/errors.ts";
 import { isId } from "../lib/ids.ts";
 import type { Ctx } from "../lib/implement.ts";
-import { TokenError } from "../lib/keys.ts";
-import type { Verifier } from "../lib/keys.ts";
+import { TokenError } from "../lib/tokens.ts";
+import type { Verifier } from "../lib/tokens.ts";
 import type { Runtime } from "../mixins/runtime.ts";
 import { asMiddleware } from "./middleware.ts";
 import type { Middleware } from "./middleware.ts";

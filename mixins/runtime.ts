@@ -3,7 +3,7 @@ import { isIPv6 } from "node:net";
 import type { ServiceBroker } from "moleculer";
 import type { Registry } from "prom-client";
 import type { ActionContract } from "../lib/declare.ts";
-import type { Verifier } from "../lib/keys.ts";
+import type { Verifier } from "../lib/tokens.ts";
 import type { LiveSettings } from "../lib/live-settings.ts";
 import type { Pool } from "../lib/pools.ts";
 import type { Queue } from "../lib/queue/index.ts";

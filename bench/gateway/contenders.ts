@@ -2,7 +2,8 @@
 import { createServer } from "node:http";
 import type { Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { generateKeySet, parseKeySet, Signer } from "../../lib/keys.ts";
+import { generateKeySet, parseKeySet } from "../../lib/keys.ts";
+import { Signer } from "../../lib/tokens.ts";
 import { freePort } from "../../test/support/servers/child.ts";
 import { CLUB_ID, newClub } from "../peers/club.ts";
 import type { Shot } from "../support/load.ts";

@@ -1,5 +1,5 @@
 /** The document store on MongoDB (docs/decisions/0015-mongodb.md). Needs nothing that a standalone server lacks. */
-import { MongoBulkWriteError, MongoClient, MongoServerError } from "mongodb";
+import { MongoClient } from "mongodb";
 import type {
   BulkWriteResult,
   Collection as DriverCollection,
@@ -9,20 +9,15 @@ import type {
   UpdateFilter,
 } from "mongodb";
 import type { Collection, DocumentStore, FindOptions, Query, Update, Upsert } from "../documents.ts";
-import { AppError } from "../errors.ts";
 import type { Pool } from "../pools.ts";
 import { SettingsError } from "../settings.ts";
+import { answered, duplicatesOf, explained, isDuplicate } from "./mongo-errors.ts";
 import { countConnections } from "./mongo-pool.ts";
 import { equalities, nedbQuery, plain, updater } from "./rules.ts";
 import { DuplicateKeyError } from "./unique-index.ts";
 
 type Document = { _id: string };
 
-const DUPLICATE_KEY = 11_000;
-/** What the server says of an update that does not fit the document: BadValue, TypeMismatch, PathNotViable. */
-const UNFIT = [2, 14, 28];
-/** Of a member that is no primary or is stopping, and of a majority that did not confirm in time. */
-const AWAY = [64, 89, 91, 189, 10_058, 10_107, 11_600, 11_602, 13_435, 13_436];
 /** Milliseconds; a request waits 10 s at most. */
 const LIMITS = {
   serverSelectionTimeoutMS: 2_000,
@@ -260,43 +255,7 @@ function rounds(updates: OneUpdate[]): OneUpdate[][] {
   return result;
 }
 
-/** Which writes met a duplicate key, where that is all that went wrong. @throws what else did */
-function duplicatesOf(error: unknown): { indexes: number[]; result: BulkWriteResult } {
-  if (!(error instanceof MongoBulkWriteError)) throw explained(error);
-  const refused = [error.writeErrors].flat();
-  const worse = refused.find(({ code }) => code !== DUPLICATE_KEY);
-  if (worse && UNFIT.includes(worse.code)) throw new TypeError(worse.errmsg);
-  if (worse || refused.length === 0) throw explained(error);
-  if (error.result.getWriteConcernError()) throw new AppError("UNAVAILABLE", { retryAfter: 2 });
-  return { indexes: refused.map(({ index }) => index), result: error.result };
-}
-
 function withId<T extends Document>(doc: T): T {
   if (typeof doc._id === "string" && doc._id !== "") return doc;
   throw new TypeError("A document needs an _id that is a string; an upsert's query names it.");
-}
-
-const isDuplicate = (error: unknown): boolean =>
-  error instanceof MongoServerError && error.code === DUPLICATE_KEY;
-
-/** A server's refusal of the call itself goes on as it is; everything else means that it did not answer. */
-function explained(error: unknown): unknown {
-  if (error instanceof MongoServerError && UNFIT.includes(Number(error.code)))
-    return new TypeError(error.message);
-  const unwritten = error instanceof MongoBulkWriteError && [error.writeErrors].flat().length === 0;
-  const away =
-    !(error instanceof MongoServerError) ||
-    unwritten ||
-    AWAY.includes(Number(error.code)) ||
-    error.hasErrorLabel("RetryableWriteError");
-  const ofDriver = error instanceof Error && error.name.startsWith("Mongo");
-  return away && ofDriver ? new AppError("UNAVAILABLE", { retryAfter: 2 }) : error;
-}
-
-async function answered<T>(call: Promise<T>): Promise<T> {
-  try {
-    return await call;
-  } catch (error) {
-    throw explained(error);
-  }
 }

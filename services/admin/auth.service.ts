@@ -3,7 +3,7 @@ import { AppError } from "../../lib/errors.ts";
 import { implement, userOf } from "../../lib/implement.ts";
 import type { Ctx, Mixin } from "../../lib/implement.ts";
 import type { Tx } from "../../lib/database.ts";
-import { Signer } from "../../lib/keys.ts";
+import { Signer } from "../../lib/tokens.ts";
 import { loadSigningKeys } from "../../lib/signing-keys.ts";
 import { iso } from "../../lib/types.ts";
 import { database } from "../../mixins/database.ts";

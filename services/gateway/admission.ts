@@ -3,8 +3,8 @@
  * 429, 503. Only then is its body looked at.
  */
 import { AppError } from "../../lib/errors.ts";
-import { TokenError } from "../../lib/keys.ts";
-import type { Claims } from "../../lib/keys.ts";
+import { TokenError } from "../../lib/tokens.ts";
+import type { Claims } from "../../lib/tokens.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Gateway } from "./gateway.ts";
 import { countAddress, countUser } from "./limits.ts";

@@ -2,7 +2,7 @@
 import type { Server } from "node:http";
 import type { Logger, ServiceBroker } from "moleculer";
 import type { AppError } from "../../lib/errors.ts";
-import type { Verifier } from "../../lib/keys.ts";
+import type { Verifier } from "../../lib/tokens.ts";
 import type { LiveSettings } from "../../lib/live-settings.ts";
 import { tell } from "../../lib/metrics.ts";
 import { explain } from "../../middlewares/errors.ts";

@@ -3,7 +3,7 @@ import { AppError, invalid } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
 import { implement, userOf } from "../../lib/implement.ts";
 import type { Mixin } from "../../lib/implement.ts";
-import { Signer } from "../../lib/keys.ts";
+import { Signer } from "../../lib/tokens.ts";
 import { DUMMY_HASH, hashPassword, verifyPassword } from "../../lib/passwords.ts";
 import { loadSigningKeys } from "../../lib/signing-keys.ts";
 import { recordAs } from "../../mixins/acting.ts";

@@ -2,7 +2,8 @@
 import type { ServiceBroker } from "moleculer";
 import type { ActionName, Answer } from "../../lib/declare.ts";
 import { newId } from "../../lib/ids.ts";
-import { generateKeySet, parseKeySet, Signer } from "../../lib/keys.ts";
+import { generateKeySet, parseKeySet } from "../../lib/keys.ts";
+import { Signer } from "../../lib/tokens.ts";
 import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
 import { Federation } from "./federation.ts";
 import type { Answer as Reply, RequestOptions } from "./http.ts";

@@ -5,7 +5,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceBroker } from "moleculer";
 import { newId } from "../../lib/ids.ts";
-import { generateKeySet, parseKeySet, Signer } from "../../lib/keys.ts";
+import { generateKeySet, parseKeySet } from "../../lib/keys.ts";
+import { Signer } from "../../lib/tokens.ts";
 import type { DocumentStore } from "../../lib/documents.ts";
 import { isAppError } from "../../lib/errors.ts";
 import type { Envelope } from "../../lib/declare.ts";

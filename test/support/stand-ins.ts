@@ -3,7 +3,7 @@ import type { ServiceSchema } from "moleculer";
 import type { Answer, Envelope, Params } from "../../lib/declare.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
-import type { Signer } from "../../lib/keys.ts";
+import type { Signer } from "../../lib/tokens.ts";
 import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
 
 export type Role = "president" | "officer" | "member";

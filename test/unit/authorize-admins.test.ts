@@ -4,7 +4,7 @@ import { declare } from "../../lib/declare.ts";
 import type { ActionContract } from "../../lib/declare.ts";
 import { LiveSettings } from "../../lib/live-settings.ts";
 import { readSettings } from "../../lib/settings.ts";
-import type { Verifier } from "../../lib/keys.ts";
+import type { Verifier } from "../../lib/tokens.ts";
 import { authorize } from "../../middlewares/authorize.ts";
 
 const summary = { en: "Work", "zh-CN": "工作" };

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { KNOWN_FOR, nextStep, RETIRED_FOR } from "../../lib/key-rotation.ts";
 import type { Step } from "../../lib/key-rotation.ts";
-import { generateKeySet, parseKeySet, Signer, TokenError, Verifier } from "../../lib/keys.ts";
+import { generateKeySet, parseKeySet } from "../../lib/keys.ts";
+import { Signer, TokenError, Verifier } from "../../lib/tokens.ts";
 import type { JwkSet } from "../../lib/keys.ts";
 import { Sealer } from "../../services/admin/totp.ts";
 

@@ -3,15 +3,12 @@ import jwt from "jsonwebtoken";
 import {
   ALGORITHMS,
   generateKeySet,
-  KeysUnavailableError,
   parseKeySet,
-  Signer,
-  TokenError,
-  Verifier,
   type Jwk,
   type JwkSet,
   type SigningKeys,
 } from "../../lib/keys.ts";
+import { KeysUnavailableError, Signer, TokenError, Verifier } from "../../lib/tokens.ts";
 
 const START = Date.UTC(2025, 8, 1);
 const es = generateKeySet("ES256");

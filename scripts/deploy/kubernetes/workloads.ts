@@ -231,6 +231,7 @@ function cronOf(
   schedule: string,
   { script = "backup", args, files = [], mounts = [], volumes = [] }: Cron,
 ): Manifest {
+  const byHand = schedule === BY_HAND;
   const spec = podOf({
     component,
     secrets: JOBS[component],
@@ -250,13 +251,13 @@ function cronOf(
     metadata: metadataOf(component, component),
     spec: {
       schedule,
-      ...(schedule === BY_HAND && { suspend: true }),
+      ...(byHand && { suspend: true }),
       concurrencyPolicy: "Forbid",
       startingDeadlineSeconds: 7200,
       jobTemplate: {
         spec: {
           // A restore that failed is looked at before it is begun again.
-          backoffLimit: schedule === BY_HAND ? 0 : 2,
+          backoffLimit: byHand ? 0 : 2,
           template: { metadata: { labels: labelsOf(component) }, spec },
         },
       },
