@@ -1,6 +1,7 @@
 /**
  * Moleculer's discoverer on etcd, which holds on to the nodes that it knows while etcd does not answer: by itself it takes
- * every other node for dead three seconds after etcd has gone, and the whole cluster stands still.
+ * every other node for dead three seconds after etcd has gone, and the whole cluster stands still; and a connection that
+ * etcd drops at the wrong moment ends a node, since nobody handles that.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Discoverers } from "moleculer";
@@ -40,6 +41,31 @@ export class PatientEtcd3 extends Discoverers.Etcd3 {
     const now = Date.now();
     if (now - this.#answeredAt > SILENT) this.#patientUntil = now + GRACE;
     this.#answeredAt = now;
+  }
+
+  /** Asked again with the next heartbeat. */
+  override async discoverNode(
+    nodeID: string,
+  ): ReturnType<InstanceType<typeof Discoverers.Etcd3>["discoverNode"]> {
+    return super.discoverNode(nodeID).catch((error: unknown) => this.#warn("A node is found later", error));
+  }
+
+  /** With the next heartbeat. */
+  override async discoverAllNodes(): ReturnType<InstanceType<typeof Discoverers.Etcd3>["discoverAllNodes"]> {
+    return super
+      .discoverAllNodes()
+      .catch((error: unknown) => this.#warn("The other nodes are found later", error));
+  }
+
+  /** The others have been told by then; what etcd still knows of this node runs out. */
+  override async localNodeDisconnected(): Promise<void> {
+    return super
+      .localNodeDisconnected()
+      .catch((error: unknown) => this.#warn("This node was not taken out of etcd", error));
+  }
+
+  #warn(text: string, error: unknown): void {
+    this.logger.warn(`${text}: etcd does not answer`, { error: String(error) });
   }
 
   override checkRemoteNodes(): void {

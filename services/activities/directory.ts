@@ -2,7 +2,7 @@
  * Every activity that was published, in the memory of each node: the calendar and the lists are read from it. Before
  * each reading it takes over what has changed in the store since.
  */
-import type { ServiceBroker } from "moleculer";
+import type { Logger, ServiceBroker } from "moleculer";
 import type { Mixin } from "../../lib/implement.ts";
 import { Fresh } from "../../lib/fresh.ts";
 import type { Occurrence } from "../../lib/recurrence.ts";
@@ -10,6 +10,7 @@ import { occurrencesBetween, spanOf } from "../../lib/recurrence.ts";
 import { fold } from "../../lib/search/fold.ts";
 import type { Answer } from "../../lib/declare.ts";
 import type { Query } from "../../lib/documents.ts";
+import { patiently } from "../../mixins/patiently.ts";
 import type { KeepingMethods } from "./keeping.ts";
 import type { ActivityDocument, Store } from "./records.ts";
 import { scheduleOf } from "./records.ts";
@@ -157,7 +158,8 @@ function statusAt(listed: Listed, now: number): "published" | "cancelled" | "fin
   return listed.last !== null && listed.last <= now ? "finished" : "published";
 }
 
-type Self = DirectoryMethods & KeepingMethods & { broker: ServiceBroker; directory: Directory };
+type Self = DirectoryMethods &
+  KeepingMethods & { broker: ServiceBroker; name: string; logger: Logger; directory: Directory };
 
 /** Services of one node share one. */
 const shared = new WeakMap<ServiceBroker, Directory>();
@@ -168,7 +170,7 @@ export function directory(): Mixin<DirectoryMethods> {
     async started(this: Self) {
       this.directory = shared.get(this.broker) ?? new Directory(this.store);
       shared.set(this.broker, this.directory);
-      await this.directory.upToDate();
+      await patiently(this, () => this.directory.upToDate());
     },
     async stopped(this: Self) {
       shared.delete(this.broker);

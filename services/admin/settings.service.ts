@@ -9,6 +9,7 @@ import { checkSetting } from "../../lib/setting-values.ts";
 import type { SettingJson } from "../../lib/setting-values.ts";
 import { iso } from "../../lib/types.ts";
 import { database } from "../../mixins/database.ts";
+import { patiently } from "../../mixins/patiently.ts";
 import { people } from "../../mixins/people.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
@@ -106,7 +107,7 @@ export default implement(settings, {
   },
   async started() {
     // A node of this domain knows the settings before it is there for anybody.
-    await this.tellAll();
+    await patiently(this, () => this.tellAll());
     this.every(TELL, () => this.tellAll());
   },
 });

@@ -6,6 +6,7 @@ import { implement, userOf } from "../../lib/implement.ts";
 import type { Mixin } from "../../lib/implement.ts";
 import { iso } from "../../lib/types.ts";
 import { documents } from "../../mixins/documents.ts";
+import { patiently } from "../../mixins/patiently.ts";
 import { gatewayUrl, runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
 import { Announcing } from "./announcing.ts";
@@ -193,7 +194,7 @@ export default implement(notifications, {
     this.inbox = await Inbox.open(this.documents);
     this.preferences = await Preferences.open(this.documents);
     this.mailings = await Mailings.open(this.documents, this.inbox);
-    this.unsubscribeKey = await unsubscribeKey(this.documents);
+    this.unsubscribeKey = await patiently(this, () => unsubscribeKey(this.documents));
     this.bulletins = await Bulletins.open(this.documents);
     const { inbox, preferences, mailings, bulletins, unsubscribeKey: key } = this;
     this.sender = new Sender({

@@ -8,6 +8,7 @@ import { verifyPassword, DUMMY_HASH } from "../../lib/passwords.ts";
 import { iso } from "../../lib/types.ts";
 import { database } from "../../mixins/database.ts";
 import { claimFiles } from "../../mixins/file-claims.ts";
+import { patiently } from "../../mixins/patiently.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
 import { sweeper } from "../../mixins/sweeper.ts";
 import { aggregateOf, load, lock, presentOwn, searchKey } from "./accounts.ts";
@@ -143,7 +144,9 @@ export default implement(users, {
   },
   async started() {
     const db = this.db.primary;
-    await ensureFirstAdmin(this.db, runtimeOf(this.broker).settings, (text) => process.stdout.write(text));
+    await patiently(this, () =>
+      ensureFirstAdmin(this.db, runtimeOf(this.broker).settings, (text) => process.stdout.write(text)),
+    );
     this.every(15 * SECOND, () => sweepIdentities(db, Date.now()));
     this.every(60 * SECOND, () => sweepOften(db, Date.now()));
     this.every(3_600 * SECOND, () => sweepDaily(db, Date.now()));

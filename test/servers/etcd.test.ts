@@ -45,4 +45,24 @@ describeWith(["etcd", "nats"], "etcd as the discoverer", () => {
     },
     60_000,
   );
+
+  test.each([
+    ["killed", "files.claim"],
+    ["frozen", "posts.records"],
+  ] as const)(
+    "%s: nodes start and stop; who has started is found afterwards",
+    async (way, starting) => {
+      if (way === "killed") await etcd.kill();
+      else etcd.pause();
+      try {
+        await nodes.begin(starting);
+        await (await nodes.begin("activities.records")).stop();
+      } finally {
+        if (way === "killed") await etcd.restart();
+        else etcd.resume();
+      }
+      await nodes.known(starting);
+    },
+    60_000,
+  );
 });

@@ -13,7 +13,11 @@ export interface BareNodes {
   server(): string;
   /** Calls every 50 ms until so many milliseconds have gone without an error; how long errors went on. */
   untilWell(ms: number, limit: number): Promise<number>;
-  /** One more node, which stands in for this action; resolves when the first one knows it. */
+  /** One more node, which stands in for this action, once it has started. */
+  begin(action: ActionName): Promise<{ stop(): Promise<void> }>;
+  /** Resolves when the first node knows who stands in for this action. */
+  known(action: ActionName): Promise<void>;
+  /** Both. */
   join(action: ActionName): Promise<void>;
   stop(): Promise<void>;
 }
@@ -49,6 +53,10 @@ export async function startBareNodes(env: Record<string, string>): Promise<BareN
   await near.waitForServices("users", 20_000);
   const call = (): Promise<unknown> =>
     near.call("users.rolesOf", { id: "x" }, { timeout: 2_000, retries: 0 });
+  const nameOf = (action: ActionName): string => action.split(".")[0] as string;
+  const begin = (action: ActionName): Promise<ServiceBroker> => node(nameOf(action), action);
+  const known = (action: ActionName): Promise<void> =>
+    near.waitForServices(nameOf(action), 20_000).then(() => undefined);
   return {
     call,
     server: () =>
@@ -63,10 +71,11 @@ export async function startBareNodes(env: Record<string, string>): Promise<BareN
       }
       return lastError - begun;
     },
+    begin,
+    known,
     async join(action) {
-      const service = action.split(".")[0] as string;
-      await node(service, action);
-      await near.waitForServices(service, 20_000);
+      await begin(action);
+      await known(action);
     },
     async stop() {
       await Promise.all(nodes.map((each) => each.stop()));
