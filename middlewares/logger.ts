@@ -1,4 +1,5 @@
 /** Logs: pretty on a terminal, JSON through an asynchronous sink elsewhere. */
+import { inspect } from "node:util";
 import type { BrokerOptions } from "moleculer";
 import { pino } from "pino";
 import { scrubError, scrubStack } from "../lib/scrub.ts";
@@ -13,7 +14,7 @@ export function loggerOf(settings: Settings): BrokerOptions["logger"] {
   if (settings.logFormat === "pretty")
     return {
       type: "Console",
-      options: { level, formatter: "short", objectPrinter: null },
+      options: { level, formatter: "short", objectPrinter: printed },
     };
   const fields = settings.tracingUrl ? tracedFieldsOf : fieldsOf;
   const root = pino({ level, base: null, timestamp }, output());
@@ -49,6 +50,12 @@ function fieldsOf(data: unknown, error: unknown = data): Fields {
   const { requestID, ...others } = data as Fields;
   const fields = requestID === undefined ? (data as Fields) : { ...others, requestId: requestID };
   return typeof fields["error"] === "string" ? { ...fields, error: scrubStack(fields["error"]) } : fields;
+}
+
+/** What follows the text of a line on a terminal. */
+function printed(data: unknown): string {
+  if (data instanceof Error) return scrubError(data);
+  return inspect(fieldsOf(data), { depth: 2, colors: process.stdout.hasColors?.(), breakLength: Infinity });
 }
 
 /** With the id of the trace, of a request that has one. */

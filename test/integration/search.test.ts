@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { newId } from "../../lib/ids.ts";
 import { ClubIndex } from "../../services/search/club-index.ts";
 import type { ClubRecord } from "../../services/clubs/clubs.contract.ts";
-import { eventually } from "../support/federation.ts";
+import { eventually, patient } from "../support/eventually.ts";
 import { startNeighbourhood, World } from "../support/neighbours.ts";
 import type { Neighbourhood } from "../support/neighbours.ts";
 
@@ -16,7 +16,7 @@ interface Found {
 const world = new World();
 let near: Neighbourhood;
 
-const ask = (q: string, more: object = {}): Promise<Found> =>
+const once = (q: string, more: object = {}): Promise<Found> =>
   near.broker.call<Found, object>("search.clubs", {
     q,
     category: null,
@@ -26,12 +26,13 @@ const ask = (q: string, more: object = {}): Promise<Found> =>
     cursor: null,
     ...more,
   });
+const ask = (q: string, more: object = {}): Promise<Found> => patient(() => once(q, more));
 const namesOf = async (q: string, more: object = {}): Promise<string[]> =>
   (await ask(q, more)).items.map(({ id }) => world.clubs.get(id)?.name ?? "?");
+const suggestOnce = (q: string) =>
+  near.broker.call<{ id: string; name: string }[], object>("search.suggestClubs", { q });
 const suggest = async (q: string): Promise<string[]> =>
-  (await near.broker.call<{ id: string; name: string }[], object>("search.suggestClubs", { q })).map(
-    ({ name }) => name,
-  );
+  (await patient(() => suggestOnce(q))).map(({ name }) => name);
 /** Tells search of a club as the relay would. */
 const tell = (type: "clubs.updated" | "clubs.statusChanged" | "clubs.deleted", club: ClubRecord) =>
   near.tell("search.onClubChanged", type, {
@@ -40,7 +41,7 @@ const tell = (type: "clubs.updated" | "clubs.statusChanged" | "clubs.deleted", c
 const built = (of: Neighbourhood) =>
   eventually(async () => {
     near = of;
-    return (await ask("x").catch(() => undefined)) && true;
+    return (await once("x").catch(() => undefined)) && true;
   });
 
 beforeAll(async () => {
@@ -247,8 +248,8 @@ describe("building", () => {
     const other = await startNeighbourhood(["search"], { world });
     try {
       near = other;
-      await expect(ask("gardeners")).rejects.toMatchObject({ type: "UNAVAILABLE", code: 503 });
-      await expect(suggest("gar")).rejects.toMatchObject({ type: "UNAVAILABLE" });
+      await expect(once("gardeners")).rejects.toMatchObject({ type: "UNAVAILABLE", code: 503 });
+      await expect(suggestOnce("gar")).rejects.toMatchObject({ type: "UNAVAILABLE" });
       world.away.delete("clubs");
       await built(other);
       expect(await namesOf("gardeners")).toEqual(["Gardeners"]);

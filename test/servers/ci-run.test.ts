@@ -39,6 +39,7 @@ describe(".ci/run", () => {
     const { status, stdout } = spawnSync(join(clone, ".ci/run"), { env, encoding: "utf8" });
     return {
       status,
+      stdout,
       last: stdout.trimEnd().split("\n").at(-1),
       calls: () => readFileSync(calls, "utf8").split("\n"),
     };
@@ -71,18 +72,28 @@ describe(".ci/run", () => {
   });
 
   describe("tries files that failed once more", () => {
+    const assertionResults = [
+      { status: "failed", fullName: "a list is sorted", failureMessages: ["expected 1,  got 2"] },
+      { status: "passed", fullName: "a list is short", failureMessages: [] },
+    ];
     const files = (count: number) =>
-      Array.from({ length: count }, (_, n) => ({ name: `/x/${n}.test.ts`, status: "failed" }));
+      Array.from({ length: count }, (_, n) => ({
+        name: `/x/${n}.test.ts`,
+        status: "failed",
+        message: "",
+        assertionResults,
+      }));
     const first = (failed: number) =>
       JSON.stringify({ ...(JSON.parse(report(12, failed, 0)) as object), testResults: files(failed) });
     /** What the second try says, and its exit code. */
     const twice = (json: string, again: string, code: number) =>
       `if [ "$(grep -c " test " calls)" = 2 ]; then ${tested(again, code)}; fi; ${tested(json, 1)}`;
 
-    test("and counts what passes then", () => {
-      const { status, last, calls } = run(twice(first(10), report(9, 0, 0), 0));
+    test("and counts what passes then, and says what had failed", () => {
+      const { status, last, calls, stdout } = run(twice(first(10), report(9, 0, 0), 0));
       expect({ status, last }).toEqual({ status: 0, last: "22 passed, 0 failed" });
       expect(calls()[4]).toMatch(/ --runInBand \/x\/0\.test\.ts .*\/x\/9\.test\.ts$/);
+      expect(stdout.match(/\/x\/\d\.test\.ts: a list is sorted: expected 1, got 2\n/g)).toHaveLength(10);
     });
 
     test("and fails with those that fail again", () => {

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const ROOT = path.join(import.meta.dirname, "..", "..");
-const START_LIMIT = 60_000;
+const START_LIMIT = 120_000;
 
 export interface ClusterNode {
   domain: string;

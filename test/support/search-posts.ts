@@ -4,10 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { ServiceBroker, ServiceSchema } from "moleculer";
 import type { Answer, Params } from "../../lib/declare.ts";
-import { isRefusal } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
 import type { PostRecord } from "../../services/posts/posts.contract.ts";
-import { eventually } from "./eventually.ts";
+import { eventually, patient } from "./eventually.ts";
 import { startPlace } from "./place.ts";
 
 export class PostsWorld {
@@ -88,19 +87,17 @@ export class PostSearch {
     this.stop = stop;
   }
 
-  ask(q: string, more: Partial<Params<"search.posts">> = {}): Promise<Found> {
+  once(q: string, more: Partial<Params<"search.posts">> = {}): Promise<Found> {
     const asked = { q, clubId: null, tag: null, limit: 20, cursor: null, ...more };
     return this.broker.call<Found, object>("search.posts", asked);
   }
 
-  /** Of what is found; a busy server is asked again. */
+  ask(q: string, more: Partial<Params<"search.posts">> = {}): Promise<Found> {
+    return patient(() => this.once(q, more));
+  }
+
   async titles(q: string, more: Partial<Params<"search.posts">> = {}): Promise<string[]> {
-    const { items } = await eventually(() =>
-      this.ask(q, more).catch((error: unknown) => {
-        if (isRefusal(error, "UNAVAILABLE")) return undefined;
-        throw error;
-      }),
-    );
+    const { items } = await this.ask(q, more);
     return items.map(({ id }) => this.world.posts.get(id)?.title ?? "?");
   }
 
@@ -117,7 +114,7 @@ export class PostSearch {
 
   /** Waits until there is an index that answers. */
   async built(): Promise<this> {
-    await eventually(async () => (await this.ask("x").catch(() => undefined)) && true, 40_000);
+    await eventually(async () => (await this.once("x").catch(() => undefined)) && true, 40_000);
     return this;
   }
 }

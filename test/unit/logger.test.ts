@@ -5,20 +5,25 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 const MODULE = path.join(import.meta.dirname, "../../middlewares/logger.ts");
 
-/** What a process writes that logs by `code`, where `log` is a module's logger. */
-async function written(code: string): Promise<Record<string, unknown>[]> {
+/** What a process prints that logs by `code`, where `log` is a module's logger. */
+async function printed(code: string, format: "json" | "pretty"): Promise<string> {
   const script = `
     import { ServiceBroker } from "moleculer";
     import { loggerOf } from ${JSON.stringify(MODULE)};
-    const logger = () => loggerOf({ logFormat: "json", logLevel: "info" });
+    const logger = () => loggerOf({ logFormat: "${format}", logLevel: "info" });
     const brokers = [1, 2].map((n) => new ServiceBroker({ nodeID: "node-" + n, logger: logger() }));
     const [log, other] = brokers.map((broker) => broker.getLogger("bench"));
     ${code}`;
-  const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", script], {
+  const { stdout, stderr } = await run(process.execPath, ["--input-type=module", "--eval", script], {
     cwd: path.dirname(MODULE),
     maxBuffer: 64 * 1024 * 1024,
   });
-  return stdout
+  return stdout + stderr;
+}
+
+/** The lines of the module, in JSON. */
+async function written(code: string): Promise<Record<string, unknown>[]> {
+  return (await printed(code, "json"))
     .split("\n")
     .filter(Boolean)
     .map((line) => JSON.parse(line) as Record<string, unknown>)
@@ -66,3 +71,21 @@ test("times are those of the clock, to the millisecond", async () => {
     [0, 999, 1_000, 1_007, 1_764_000_000_050].map((at) => [at, new Date(at).toISOString()]),
   );
 });
+
+test.each(["json", "pretty"] as const)(
+  "%s: what errors quote is taken out, where they come from stays",
+  async (format) => {
+    const text = await printed(
+      `
+    const quoting = (name) => new Error("Duplicate entry 'wang@example.edu' of " + name);
+    log.error(quoting("one"));
+    log.warn("Not done", { requestId: "r-1", error: String(quoting("two")) });
+    log.error("Not done either", quoting("three"));`,
+      format,
+    );
+    expect(text).not.toContain("wang");
+    for (const name of ["one", "two", "three"]) expect(text).toContain(`Duplicate entry '…' of ${name}`);
+    expect(text).toContain("r-1");
+    expect(text).toMatch(/ at quoting /);
+  },
+);
