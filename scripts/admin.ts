@@ -13,6 +13,7 @@ import { removeTotp } from "../services/admin/totp-store.ts";
 import { connect, explainStore, storeFile } from "../mixins/database.ts";
 import { loadByLogin } from "../services/users/accounts.ts";
 import { makeAdmin, randomPassword, setPassword } from "../services/users/admins.ts";
+import { runCommand } from "./run-command.ts";
 
 const USAGE =
   "Usage: npm run admin -- create EMAIL | reset EMAIL (or user name) | reset-totp EMAIL (or user name) | keys";
@@ -92,9 +93,4 @@ async function work(db: Database, login: string, password: string): Promise<stri
   return `The sessions of ${user.username} are ended.`;
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(
-    `${error instanceof SettingsError ? error.message : String((error as Error).stack)}\n`,
-  );
-  process.exitCode = 1;
-});
+runCommand(main);

@@ -16,6 +16,7 @@ import { amount, Progress } from "./backup/progress.ts";
 import { pushBackup } from "./backup/pushing.ts";
 import type { Erased } from "./backup/snapshot.ts";
 import { openTarget } from "./backup/target.ts";
+import { runCommand } from "./run-command.ts";
 import type { Settings } from "../lib/settings.ts";
 
 const USAGE =
@@ -133,12 +134,4 @@ async function erasedIn(settings: Settings): Promise<Erased[]> {
   }
 }
 
-main().catch((error: unknown) => {
-  const plain = error instanceof SettingsError || isUsage(error);
-  process.stderr.write(`${plain ? (error as Error).message : String((error as Error).stack)}\n`);
-  process.exitCode = 1;
-});
-
-function isUsage(error: unknown): boolean {
-  return String((error as { code?: unknown }).code).startsWith("ERR_PARSE_ARGS");
-}
+runCommand(main);

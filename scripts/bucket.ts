@@ -10,6 +10,7 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { readEnvironment, readSettings, SettingsError } from "../lib/settings.ts";
+import { runCommand } from "./run-command.ts";
 
 /** Purposes whose files everybody sees. */
 const OPEN = ["avatar", "logo"];
@@ -72,8 +73,4 @@ async function main(): Promise<void> {
   process.stdout.write(`The bucket ${bucket} ${there ? "was there" : "is made"}; its rules are set.\n`);
 }
 
-main().catch((error: unknown) => {
-  const known = error instanceof SettingsError || (error as { $metadata?: object }).$metadata;
-  process.stderr.write(`${known ? (error as Error).message : String((error as Error).stack)}\n`);
-  process.exitCode = 1;
-});
+runCommand(main, (error) => Boolean((error as { $metadata?: object }).$metadata));

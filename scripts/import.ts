@@ -12,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Presets, SingleBar } from "cli-progress";
 import { readEnvironment, readSettings, SettingsError } from "../lib/settings.ts";
+import { runCommand } from "./run-command.ts";
 
 const KINDS = ["users", "clubs", "members"];
 const USAGE = "Usage: npm run import -- users|clubs|members FILE [--dry-run] [--charset gb18030]";
@@ -214,12 +215,4 @@ async function main(): Promise<void> {
   if (failed > 0 || status === "failed") process.exitCode = 1;
 }
 
-main().catch((error: unknown) => {
-  const plain = error instanceof SettingsError || error instanceof Refused || isUsage(error);
-  process.stderr.write(`${plain ? (error as Error).message : String((error as Error).stack)}\n`);
-  process.exitCode = 1;
-});
-
-function isUsage(error: unknown): boolean {
-  return String((error as { code?: unknown }).code).startsWith("ERR_PARSE_ARGS");
-}
+runCommand(main, (error) => error instanceof Refused);

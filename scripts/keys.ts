@@ -22,6 +22,7 @@ import { explainStore, storeFile } from "../mixins/database.ts";
 import { resealAll } from "../services/admin/totp-sealing.ts";
 import { Sealer } from "../services/admin/totp.ts";
 import { withDatabase } from "./backup/places.ts";
+import { runCommand } from "./run-command.ts";
 
 const USAGE = "Usage: npm run keys -- rotate FILE [--admin]";
 
@@ -110,9 +111,4 @@ function replace(file: string, content: string): void {
   }
 }
 
-main().catch((error: unknown) => {
-  const plain =
-    error instanceof SettingsError || String((error as { code?: unknown }).code).startsWith("ERR_PARSE_ARGS");
-  process.stderr.write(`${plain ? (error as Error).message : String((error as Error).stack)}\n`);
-  process.exitCode = 1;
-});
+runCommand(main);

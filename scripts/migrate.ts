@@ -10,6 +10,7 @@ import type { DocumentDomain, Settings, SqlDomain } from "../lib/settings.ts";
 import { Migrations } from "../lib/migrations.ts";
 import type { MigrationRunner } from "../lib/migrations.ts";
 import { connect, explainStore, storeFile } from "../mixins/database.ts";
+import { runCommand } from "./run-command.ts";
 
 const DOMAINS = [...SQL_DOMAINS, ...DOCUMENT_DOMAINS];
 const USAGE = `Usage: npm run migrate -- up|down|status [${DOMAINS.join("|")} …]`;
@@ -73,9 +74,4 @@ async function run<C extends object>(domain: string, migrations: MigrationRunner
     : [`${domain}: nothing to do`];
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(
-    `${error instanceof SettingsError ? error.message : String((error as Error).stack)}\n`,
-  );
-  process.exitCode = 1;
-});
+runCommand(main);

@@ -12,6 +12,7 @@ import { Progress } from "./backup/progress.ts";
 import { restore } from "./backup/restoring.ts";
 import { openTarget } from "./backup/target.ts";
 import type { Target } from "./backup/target.ts";
+import { runCommand } from "./run-command.ts";
 
 const USAGE =
   "Usage: npm run restore -- FOLDER|s3://bucket/prefix [--backup ID] [--identity FILE] [--erased FILE] [--force]";
@@ -97,12 +98,4 @@ async function main(): Promise<void> {
   }
 }
 
-main().catch((error: unknown) => {
-  const plain = error instanceof SettingsError || isUsage(error);
-  process.stderr.write(`${plain ? (error as Error).message : String((error as Error).stack)}\n`);
-  process.exitCode = 1;
-});
-
-function isUsage(error: unknown): boolean {
-  return String((error as { code?: unknown }).code).startsWith("ERR_PARSE_ARGS");
-}
+runCommand(main);

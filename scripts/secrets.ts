@@ -8,6 +8,7 @@ import { chmod, link, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "no
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { SettingsError } from "../lib/settings.ts";
+import { runCommand } from "./run-command.ts";
 import { makeAuthority, makeCertificate } from "./secrets/certificates.ts";
 import { secretsOf } from "./secrets/list.ts";
 import { PLACES } from "./secrets/places.ts";
@@ -155,10 +156,4 @@ async function main(): Promise<void> {
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-if (import.meta.main)
-  main().catch((error: unknown) => {
-    const wrong =
-      error instanceof SettingsError || (error as { code?: string }).code?.startsWith("ERR_PARSE");
-    process.stderr.write(`${wrong ? (error as Error).message : String((error as Error).stack)}\n`);
-    process.exitCode = 1;
-  });
+if (import.meta.main) runCommand(main);
