@@ -8,6 +8,7 @@ export interface NatsOptions {
   inboxPrefix?: string;
   tls?: object;
   maxReconnectAttempts: number;
+  ignoreAuthErrorAbort: boolean;
   reconnectTimeWait: number;
   timeout: number;
   pingInterval: number;
@@ -32,6 +33,8 @@ export function natsOptions(urls: string): NatsOptions {
     }),
     ...(parsed.some((each) => each.protocol === "tls:") && { tls: {} }),
     maxReconnectAttempts: -1,
+    // Else it gives up when it is refused twice, as while somebody mends the servers' list of users.
+    ignoreAuthErrorAbort: true,
     reconnectTimeWait: 500,
     timeout: 3_000,
     // A server that is frozen, and not dead, is left after six seconds.

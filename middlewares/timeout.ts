@@ -6,6 +6,7 @@ import { Errors } from "moleculer";
 import type { Middleware, ServiceBroker } from "moleculer";
 
 interface TimedContext {
+  id: string;
   nodeID: string;
   requestID: string | null;
   options: { timeout?: number | null };
@@ -65,6 +66,11 @@ class Deadlines {
   }
 }
 
+/** Requests to other nodes that are not answered yet, by the id of their context. */
+function pendingOf({ transit }: ServiceBroker): Map<string, { reject(error: Error): void }> | undefined {
+  return transit?.pendingRequests as Map<string, { reject(error: Error): void }> | undefined;
+}
+
 export function timeout(): Middleware {
   const deadlines = new Deadlines();
 
@@ -80,7 +86,10 @@ export function timeout(): Middleware {
       return new Promise((resolve, reject) => {
         const deadline = deadlines.add(ms, () => {
           this.logger.warn("A call timed out", { action: name, node: nodeID, ms, requestId: ctx.requestID });
-          reject(new Errors.RequestTimeoutError({ action: name, nodeID }));
+          const error = new Errors.RequestTimeoutError({ action: name, nodeID });
+          reject(error);
+          // Moleculer would forget it without an end, and who counts what is running would count it for ever.
+          pendingOf(this)?.get(ctx.id)?.reject(error);
         });
         called.then(
           (answer) => {

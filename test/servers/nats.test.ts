@@ -1,7 +1,13 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBroker } from "moleculer";
 import type { ServiceSchema } from "moleculer";
+import { connect } from "nats";
+import { natsOptions } from "../../lib/nats.ts";
 import { Nats } from "../../middlewares/nats.ts";
+import { eventually } from "../support/eventually.ts";
 import { describeWith, startNats } from "../support/servers/index.ts";
 import type { NatsServer } from "../support/servers/index.ts";
 
@@ -83,4 +89,35 @@ describeWith(["nats"], "the transporter", () => {
     );
     expect(near.transit?.pendingRequests.size).toBe(0);
   });
+});
+
+describeWith(["nats"], "a client", () => {
+  test("that is refused for a while, as by a list of users that somebody mends, comes back", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "club-alliance-nats-"));
+    const file = path.join(folder, "users.conf");
+    const allow = (password: string) =>
+      writeFile(file, `authorization { user: "clubs", password: "${password}" }\n`);
+    await allow("right");
+    const server = await startNats({ args: ["-c", file] });
+    const client = await connect(natsOptions(server.url.replace("//", "//clubs:right@")));
+    try {
+      await allow("wrong");
+      await server.restart();
+      // Tries every half second: it is refused again and again.
+      await sleep(3_000);
+      expect(client.isClosed()).toBe(false);
+      await allow("right");
+      await server.restart();
+      const flushed = () =>
+        client.flush().then(
+          () => true as const,
+          () => undefined,
+        );
+      expect(await eventually(flushed)).toBe(true);
+    } finally {
+      await client.close();
+      await server.stop();
+      await rm(folder, { recursive: true });
+    }
+  }, 60_000);
 });

@@ -83,3 +83,27 @@ test("when no time is left nothing is called any more", async () => {
   await sleep(600);
   expect(left).toEqual(["REQUEST_SKIPPED"]);
 });
+
+test("a call to another node that timed out is not counted as running", async () => {
+  const namespace = `timeout-${process.pid}`;
+  const node = (nodeID: string) =>
+    new ServiceBroker({
+      namespace,
+      nodeID,
+      transporter: "Fake",
+      logger: false,
+      tracking: { enabled: true, shutdownTimeout: 5_000 },
+      internalMiddlewares: false,
+      middlewares: ["ContextTracker", ...(nodeID === "near" ? [timeoutMiddleware()] : [])] as never,
+    });
+  const [near, far] = [node("near"), node("far")];
+  far.createService({ name: "stuck", actions: { never: () => new Promise(() => {}) } });
+  await Promise.all([near.start(), far.start()]);
+  await near.waitForServices("stuck");
+  await expect(near.call("stuck.never", {}, { timeout: 100 })).rejects.toMatchObject({
+    type: "REQUEST_TIMEOUT",
+  });
+  await sleep(0);
+  expect((near as unknown as { _trackedContexts: unknown[] })._trackedContexts).toEqual([]);
+  await near.stop();
+});
