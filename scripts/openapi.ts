@@ -1,4 +1,4 @@
-/** Prints the OpenAPI document of the public gateway: `npm run openapi > openapi.json`; with `admin`, of the admin gateway. */
+/** Prints the OpenAPI document of the public gateway: `npm run -s openapi > openapi.json`; with `admin`, of the admin gateway. */
 import { actionContracts } from "../services/contracts.ts";
 import { isAdministrative, isPublic } from "../services/gateway/paths.ts";
 import { openapiOf } from "../services/gateway/openapi.ts";

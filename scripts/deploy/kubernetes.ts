@@ -1,7 +1,7 @@
 /**
- * `npm run kubernetes`: makes k8s.yaml and what stands in deploy/k8s. `npm run kubernetes -- secrets DIR`: prints the
+ * `npm run kubernetes`: makes k8s.yaml and what stands in deploy/k8s. `npm run -s kubernetes -- secrets DIR`: prints the
  * Secrets that the manifests name, made of the files of DIR (`npm run secrets -- DIR --for kubernetes`), for
- * `kubectl apply -f -`; `configs` the ConfigMaps of monitoring/.
+ * `kubectl apply -f -`; `configs` the ConfigMaps of monitoring/. With `npm run -s`, or npm's own lines come first.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -11,7 +11,7 @@ import { configManifests } from "./kubernetes/configs.ts";
 import { madeFiles } from "./kubernetes/files.ts";
 import { secretManifests } from "./kubernetes/secrets.ts";
 
-const USAGE = "Usage: npm run kubernetes [-- secrets DIR | configs]";
+const USAGE = "Usage: npm run -s kubernetes [-- secrets DIR | configs]";
 
 const [command, folder, ...more] = process.argv.slice(2);
 

@@ -281,7 +281,7 @@ describe("what does not belong together is said", () => {
     [
       "an admin gateway beside the public one",
       (all) => (specOf(all, "Ingress", "admin-gateway").ingressClassName = "traefik"),
-      "Two Ingresses share a class: the admin gateway is to have its own.",
+      "The admin gateway is to have an Ingress whose class no other Ingress has.",
     ],
   ])("%s", (_, edit, sentence) => {
     expect(problemsAfter(edit)).toContain(sentence);

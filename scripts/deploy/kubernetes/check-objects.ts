@@ -140,11 +140,12 @@ function autoscalerProblems(docs: readonly Doc[], adapter: ReadonlyMap<string, s
 /** A way in has TLS, leads to a port that is there, and names middlewares that are there; administrators have their own. */
 function ingressProblems(docs: readonly Doc[]): string[] {
   const ways = ofKind(docs, "Ingress");
-  const classes = ways.map(({ spec }) => spec.ingressClassName);
+  const admins = ways.find(({ metadata }) => metadata.name === "admin-gateway");
+  const shared = ways.filter(({ spec }) => spec.ingressClassName === admins?.spec.ingressClassName);
   return [
-    ...(new Set(classes).size === ways.length
+    ...(admins && shared.length === 1
       ? []
-      : ["Two Ingresses share a class: the admin gateway is to have its own."]),
+      : ["The admin gateway is to have an Ingress whose class no other Ingress has."]),
     ...ways.flatMap(({ metadata: { name, namespace, annotations = {} }, spec }) => {
       const say = (problem: string): string => `Ingress ${name}: ${problem}`;
       const covered = new Set((spec.tls ?? []).flatMap(({ hosts }) => hosts));
@@ -152,6 +153,7 @@ function ingressProblems(docs: readonly Doc[]): string[] {
         Object.entries(annotations).find(([key]) => key.endsWith("router.middlewares"))?.[1] ?? "";
       const middlewares = named
         .split(",")
+        .filter(Boolean)
         .map((each) => each.replace(`${namespace}-`, "").replace("@kubernetescrd", ""));
       return [
         ...spec.rules

@@ -55,33 +55,35 @@ function middleware(name: string, spec: object): Manifest {
   };
 }
 
+const PREFIX = "traefik.ingress.kubernetes.io/router";
+
 function ingressOf({ gateway, host, className, middlewares }: Way): Manifest {
-  const prefix = "traefik.ingress.kubernetes.io/router";
+  const named = middlewares.map((each) => `${NAMESPACE}-${each}@kubernetescrd`).join(",");
+  return wayTo(
+    { name: gateway, port: "http" },
+    { host, className, metadata: metadataOf(gateway, gateway, { [`${PREFIX}.middlewares`]: named }) },
+  );
+}
+
+/** Over TLS, whose Secret is the name with `-tls` behind it. */
+export function wayTo(
+  { name, port }: { name: string; port: string },
+  { host, className, metadata }: { host: string; className: string; metadata: Manifest["metadata"] },
+): Manifest {
+  const annotations = {
+    ...metadata.annotations,
+    [`${PREFIX}.entrypoints`]: "websecure",
+    [`${PREFIX}.tls`]: "true",
+  };
+  const backend = { service: { name, port: { name: port } } };
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "Ingress",
-    metadata: metadataOf(gateway, gateway, {
-      [`${prefix}.entrypoints`]: "websecure",
-      [`${prefix}.tls`]: "true",
-      [`${prefix}.middlewares`]: middlewares.map((each) => `${NAMESPACE}-${each}@kubernetescrd`).join(","),
-    }),
+    metadata: { ...metadata, annotations },
     spec: {
       ingressClassName: className,
-      tls: [{ hosts: [host], secretName: `${gateway}-tls` }],
-      rules: [
-        {
-          host,
-          http: {
-            paths: [
-              {
-                path: "/",
-                pathType: "Prefix",
-                backend: { service: { name: gateway, port: { name: "http" } } },
-              },
-            ],
-          },
-        },
-      ],
+      tls: [{ hosts: [host], secretName: `${metadata.name}-tls` }],
+      rules: [{ host, http: { paths: [{ path: "/", pathType: "Prefix", backend }] } }],
     },
   };
 }

@@ -121,7 +121,7 @@ export const MONITORING_SECRETS = new Map(
 export function monitoringSections(): Section[] {
   return [
     {
-      title: "The namespace. Its ConfigMaps come from `npm run kubernetes -- configs`.",
+      title: "The namespace. Its ConfigMaps come from `npm run -s kubernetes -- configs`.",
       manifests: [namespaceOf(MONITORING_NAMESPACE, "restricted")],
     },
     {
@@ -133,6 +133,10 @@ export function monitoringSections(): Section[] {
       title: "They reach each other; nodes send traces, the backup tells that it was made.",
       manifests: [
         policy("among-themselves", {}, [{ from: [{ podSelector: {} }] }]),
+        // An API of the cluster's own: its servers call it, from addresses that nobody knows beforehand.
+        policy("adapter", { matchLabels: { "app.kubernetes.io/name": "prometheus-adapter" } }, [
+          { ports: [tcp(6443)] },
+        ]),
         policy("traces", { matchLabels: { "app.kubernetes.io/name": "otel-collector" } }, [
           { from: [{ namespaceSelector: namespaceNamed(NAMESPACE) }], ports: [tcp(4318)] },
         ]),

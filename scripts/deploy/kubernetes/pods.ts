@@ -1,7 +1,7 @@
 /** Pods: what every container of ours has, and those of nodes. */
 import { portsOf } from "../facts.ts";
 import { AUTHORITY, SECRETS_FOLDER, secretsOf } from "./needs.ts";
-import { COMPONENT, IMAGE, labelsOf, VERSION } from "./parts.ts";
+import { COMPONENT, IMAGE, labelsOf, TOOLS_IMAGE, VERSION } from "./parts.ts";
 
 const USER = 10_001;
 /** Megabytes of the heap; what is left of the limit is for buffers, pictures, threads and compiled code. */
@@ -25,6 +25,10 @@ export function priorityOf(domain: string): string {
   if (FIRST.includes(domain)) return "club-alliance-first";
   return LAST.includes(domain) ? "club-alliance-last" : "club-alliance-middle";
 }
+
+const TMP = "256Mi";
+/** Eight files at a time, each as large as documents may be (`files.maxDocumentMiB`). */
+const TOOLS_TMP = "1Gi";
 
 const CONTAINER_SECURITY = {
   allowPrivilegeEscalation: false,
@@ -84,7 +88,7 @@ export function podOf(options: PodOptions): Record<string, unknown> {
       },
     ],
     volumes: [
-      { name: "tmp", emptyDir: { sizeLimit: "256Mi" } },
+      { name: "tmp", emptyDir: { sizeLimit: container["image"] === TOOLS_IMAGE ? TOOLS_TMP : TMP } },
       {
         name: "secrets",
         secret: {

@@ -1,5 +1,6 @@
 /** The stores' side: their names, and who may reach them. */
 import { DOMAINS } from "../facts.ts";
+import { wayTo } from "./edge.ts";
 import {
   DATA_NAMESPACE,
   JOBS,
@@ -66,6 +67,14 @@ export function storesSection(): Section {
       dataPolicy("s3-edge", { matchLabels: storeLabel("s3") }, [
         { from: [{ namespaceSelector: namespaceNamed("traefik") }], ports: [tcp(7070)] },
       ]),
+      wayTo(
+        { name: "s3", port: "store" },
+        {
+          host: "files.clubs.example.edu",
+          className: "traefik",
+          metadata: { name: "files", namespace: DATA_NAMESPACE },
+        },
+      ),
     ],
   };
 }

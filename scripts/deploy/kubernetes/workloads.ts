@@ -175,6 +175,15 @@ export function migrationSection(): Section {
 }
 
 const BACKUPS_FOLDER = "/backups";
+const WITH_BACKUPS = { "club-alliance/volume": "backups" };
+/** The volume is on one machine at a time: who comes while another is at work goes there too. */
+const BESIDE_THE_OTHERS = {
+  podAffinity: {
+    requiredDuringSchedulingIgnoredDuringExecution: [
+      { labelSelector: { matchLabels: WITH_BACKUPS }, topologyKey: "kubernetes.io/hostname" },
+    ],
+  },
+};
 /** Private keys that decrypt backups: in the cluster for the time of a restore alone. */
 const IDENTITY_FOLDER = "/run/identity";
 /** A CronJob must have a schedule; this one is suspended, and an operator makes a Job of it. */
@@ -243,7 +252,7 @@ function cronOf(
       image: TOOLS_IMAGE,
       command: ["node", `scripts/${script}.ts`, BACKUPS_FOLDER, ...args],
     },
-    more: { priorityClassName: "club-alliance-middle", restartPolicy: "Never" },
+    more: { priorityClassName: "club-alliance-middle", restartPolicy: "Never", affinity: BESIDE_THE_OTHERS },
   });
   return {
     apiVersion: "batch/v1",
@@ -258,7 +267,7 @@ function cronOf(
         spec: {
           // A restore that failed is looked at before it is begun again.
           backoffLimit: byHand ? 0 : 2,
-          template: { metadata: { labels: labelsOf(component) }, spec },
+          template: { metadata: { labels: { ...labelsOf(component), ...WITH_BACKUPS } }, spec },
         },
       },
     },
