@@ -54,6 +54,24 @@ whole("docker-compose.yml", () => {
       "secrets:\n  nobody: { file: ./deploy/secrets/nobody }\n  activities_db_password",
       /nobody makes the secret nobody/,
     ],
+    [
+      "a restore that does not reach the queue",
+      "    networks: [app, data]\n    entrypoint: [node, scripts/restore.ts]",
+      "    entrypoint: [node, scripts/restore.ts]",
+      /restore is given queue_url_restore and has no network to nats-1/,
+    ],
+    [
+      "an image that two build",
+      "    entrypoint: [node, scripts/restore.ts]",
+      "    build: { context: . }\n    entrypoint: [node, scripts/restore.ts]",
+      /club-alliance-tools:\S+ is built by backup, restore/,
+    ],
+    [
+      "an image that nobody builds",
+      "    build: { context: ., target: tools, args: *versions }\n",
+      "",
+      /club-alliance-tools:\S+ is built by nobody/,
+    ],
     ["a domain that runs once", "replicas: 2", "replicas: 1", /users runs 1 times/],
     ["a domain that is none", "command: [posts]", "command: [post]", /post, which is no domain/],
     [

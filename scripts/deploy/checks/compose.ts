@@ -5,6 +5,7 @@ import { secretsOf, CERTIFICATES } from "../../secrets/list.ts";
 import { PLACES } from "../../secrets/places.ts";
 import { nodeProblems } from "../compose/nodes.ts";
 import { portProblems } from "../compose/ports.ts";
+import { buildProblems, reachProblems } from "../compose/reach.ts";
 import {
   COMPOSE_FILE,
   EXAMPLE_FILE,
@@ -42,6 +43,8 @@ export async function problemsOf(
     ...secretProblems(compose),
     ...(await nodeProblems(compose)),
     ...portProblems(compose),
+    ...reachProblems(compose),
+    ...buildProblems(compose),
   ];
 }
 

@@ -24,7 +24,7 @@ const OF_IMAGES: Record<string, number[]> = {
   "prometheus-nats-exporter": [7777],
   "mysqld-exporter": [9104],
   "node-exporter": [9100],
-  mongodb_exporter: [9216],
+  "club-alliance-mongodb-exporter": [9216],
   redis_exporter: [9121],
   "elasticsearch-exporter": [9114],
   kibana: [5601],
