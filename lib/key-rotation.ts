@@ -32,9 +32,11 @@ export function nextStep(text: string, name: string, now: number): Step {
   const [{ algorithm }] = parseKeySet(text, name);
   const { keys } = JSON.parse(text) as { keys: [Dated, ...Dated[]] };
   const [first, ...others] = keys;
-  const coming = others.find(({ added, retired }) => added !== undefined && retired === undefined);
-  if (coming) {
-    const until = (coming.added as number) + KNOWN_FOR;
+  // One that was put back, so that it verifies what it has signed long ago, is older than the one that signs.
+  const since = first.added ?? -Infinity;
+  const coming = others.find(({ added = -Infinity, retired }) => added > since && retired === undefined);
+  if (coming?.added !== undefined) {
+    const until = coming.added + KNOWN_FOR;
     if (now < until) return { step: "wait", until, why: "known" };
     const rest = others.filter((key) => key !== coming);
     return { step: "signs", set: { keys: [coming, { ...first, retired: now }, ...rest] } };

@@ -54,6 +54,21 @@ test("keys that somebody has put in by hand stay where they are", () => {
   expect(kidsOf(removed)).toEqual([kidsOf(added)[2], second.keys[0]?.kid]);
 });
 
+test("an old key of an earlier rotation that was put back does not sign again", () => {
+  let now = START;
+  const rotated = (set: JwkSet): JwkSet => {
+    const turned = setOf(next(setOf(next(set, now)), (now += KNOWN_FOR)));
+    return setOf(next(turned, (now += RETIRED_FOR)));
+  };
+  const second = rotated(generateKeySet("ES256"));
+  const third = rotated(second);
+  const withOld = { keys: [...third.keys, ...second.keys] };
+  const added = next(withOld, now);
+  expect(added.step).toBe("added");
+  const turned = next(setOf(added), now + KNOWN_FOR);
+  expect(kidsOf(setOf(turned))).toEqual([kidsOf(setOf(added))[2], ...kidsOf(withOld)]);
+});
+
 test("what a step changes is for the file alone: public keys show nothing of it", () => {
   const turned = setOf(next(setOf(next(generateKeySet("ES256"), START)), START + KNOWN_FOR));
   const [shown] = new Signer(keysOf(turned), "public").publicJwks().keys;
