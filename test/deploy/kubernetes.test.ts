@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parse } from "yaml";
@@ -51,6 +52,24 @@ function remove(all: Doc[], kind: string, name: string): void {
 function setEnv(container: Container, name: string, value: string): void {
   container.env = [...(container.env ?? []).filter((each) => each.name !== name), { name, value }];
 }
+
+test("what documents have npm print for others is that alone", () => {
+  const printed = spawnSync("npm", ["run", "-s", "kubernetes", "--", "configs"], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
+  expect(readManifests(printed.stdout).length).toBeGreaterThan(3);
+  const files = [
+    "README.md",
+    "README.zh-CN.md",
+    ...readdirSync(path.join(ROOT, "docs")).map((name) => `docs/${name}`),
+  ];
+  const loud = files
+    .filter((file) => file.endsWith(".md"))
+    .flatMap((file) => read(file).match(/npm run (?!-s )[^`\n]*(?:\| \w+ |> \w)[^`\n]*/g) ?? [])
+    .filter((command) => !command.startsWith("npm run admin -- create | reset"));
+  expect(loud).toEqual([]);
+});
 
 test("k8s.yaml is right, and what npm run kubernetes makes", async () => {
   expect(problemsAfter(() => undefined)).toEqual([]);
