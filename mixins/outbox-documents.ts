@@ -18,6 +18,8 @@ type Letters = Collection<DeadLetterDocument>;
 
 /** By index, unlike asking whether the field exists. */
 const WAITS = { waiting: { $gte: 0 } } satisfies Query<OutboxDocument>;
+/** Those that no consumer has refused: the others wait for that one, and a dead letter tells if it was in vain. */
+const UNREFUSED = { ...WAITS, attempts: 0 } satisfies Query<OutboxDocument>;
 const LEASE_ID = "relay";
 
 /** The outbox in the documents of a domain. */
@@ -159,7 +161,7 @@ function reading(rows: Rows, letters: Letters): Pick<Outbox, "depth" | "letters"
     async depth() {
       const [waiting, [first], dead] = await Promise.all([
         rows.count(WAITS),
-        rows.find(WAITS, { sort: { createdAt: 1 }, limit: 1, projection: ["createdAt"] }),
+        rows.find(UNREFUSED, { sort: { createdAt: 1 }, limit: 1, projection: ["createdAt"] }),
         letters.count({}),
       ]);
       return { waiting, oldest: first?.createdAt ?? null, dead };

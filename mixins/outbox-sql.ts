@@ -32,9 +32,10 @@ export function sqlOutbox(db: Database): Outbox {
 
     async depth() {
       const waiting = await db.primary.number("SELECT COUNT(*) AS n FROM outbox WHERE published_at IS NULL");
-      // Of a million it would take seconds; what is due first has been there longest, but for what was tried in vain.
+      // What a consumer has refused waits for it, however fast the others are: a dead letter tells if it was in vain. Of a
+      // million it would take seconds; what is due first has been there longest, but for what was tried in vain.
       const first = await db.primary.all<{ created_at: number }>(
-        "SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY due_at LIMIT 1000",
+        "SELECT created_at FROM outbox WHERE published_at IS NULL AND attempts = 0 ORDER BY due_at LIMIT 1000",
       );
       const oldest = first.length > 0 ? Math.min(...first.map((each) => each.created_at)) : null;
       const dead = await db.primary.number("SELECT COUNT(*) AS n FROM dead_letters");

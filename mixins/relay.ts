@@ -17,7 +17,7 @@ const LEASE = 10_000;
 const POLL = 500;
 const BATCH = 100;
 const AT_ONCE = 25;
-/** Tries of a consumer that refuses, over about ten minutes; a consumer that is away is waited for without end. */
+/** Tries of a consumer that refuses, over about five minutes; a consumer that is away is waited for without end. */
 export const MAX_ATTEMPTS = 12;
 
 interface Outcome {

@@ -86,10 +86,12 @@ test("messages that wait, and dead letters", async () => {
   world.refusing.add("reviews.onClubChanged");
   const { token } = president;
   await office.public.ok("PATCH", `/clubs/${club.id}`, { token, body: { summary: "Told." } });
-  const waiting = await until(
-    (seen) => seen.value("club_alliance_outbox_waiting", { domain: "clubs" }) === 1,
+  // It waits for the one who has refused it, and makes nothing late.
+  await until(
+    (seen) =>
+      seen.value("club_alliance_outbox_waiting", { domain: "clubs" }) === 1 &&
+      seen.value("club_alliance_outbox_oldest_seconds", { domain: "clubs" }) === 0,
   );
-  expect(waiting.value("club_alliance_outbox_oldest_seconds", { domain: "clubs" })).toBeGreaterThan(0);
   await outboxOf(office, "clubsQueue").dead(1);
   const dead = await until((seen) => seen.value("club_alliance_dead_letters", { domain: "clubs" }) === 1);
   expect(dead.value("club_alliance_outbox_waiting", { domain: "clubs" })).toBe(0);
@@ -192,6 +194,19 @@ describe("what the node leans on", () => {
       probes.delete("frozen");
     }
   });
+});
+
+// Nobody brings the consumer back: those below can do without.
+test("a message whose consumer is away grows old", async () => {
+  const { body: club } = await found();
+  await until((seen) => seen.value("club_alliance_outbox_waiting", { domain: "clubs" }) === 0);
+  await office.broker.destroyService("reviews");
+  const { token } = president;
+  await office.public.ok("PATCH", `/clubs/${club.id}`, { token, body: { summary: "Told late." } });
+  const old = await until(
+    (seen) => (seen.value("club_alliance_outbox_oldest_seconds", { domain: "clubs" }) ?? 0) > 1,
+  );
+  expect(old.value("club_alliance_outbox_waiting", { domain: "clubs" })).toBe(1);
 });
 
 test("last, the node is drained: it tells so, and no more of what it does not run", async () => {

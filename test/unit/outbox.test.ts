@@ -117,6 +117,26 @@ describe.each(kinds)("the outbox on %s", (name) => {
     expect(await outbox.letter("nothing")).toBeNull();
   });
 
+  test("the oldest is of those that no consumer has refused; one that is away refuses nothing", async () => {
+    const aged = (hours: number): Envelope => ({ ...envelope(), at: Date.now() - hours * HOUR });
+    const [refused, returned, away, fresh] = [aged(4), aged(3), aged(2), aged(1)] as const;
+    const oldest = async (): Promise<unknown> => (await outbox.depth()).oldest;
+    await kind.tell([refused, returned, away, fresh]);
+    await outbox.claim(10, Date.now() + HOUR);
+    expect(await oldest()).toBe(refused.at);
+    const tried = { done: [], error: "no", dueAt: Date.now() + HOUR };
+    await outbox.postpone(refused.id, { ...tried, attempts: 1 }, []);
+    expect(await oldest()).toBe(returned.at);
+    await outbox.putBack(returned, () => turn([]));
+    await outbox.postpone(away.id, { ...tried, attempts: 0 }, []);
+    expect(await oldest()).toBe(away.at);
+    await outbox.putBack(away, () => ({ ...turn([]), attempts: 0 }));
+    expect(await outbox.depth()).toEqual({ waiting: 4, oldest: away.at, dead: 0 });
+    await outbox.delivered([fresh.id]);
+    await outbox.putBack(away, () => turn([]));
+    expect(await outbox.depth()).toEqual({ waiting: 3, oldest: null, dead: 0 });
+  });
+
   test("what is put back after it was claimed is due, whatever whoever claimed it reports", async () => {
     const [one, two, three] = (await told(3)) as [Envelope, Envelope, Envelope];
     await outbox.claim(3, Date.now() + HOUR);
