@@ -52,7 +52,7 @@ function wantedOf(args: string[]): Wanted {
   return {
     to,
     keep,
-    recipients: values.recipients ? recipientsOf(values.recipients) : [],
+    recipients: values.recipients === undefined ? [] : recipientsOf(values.recipients),
     push,
     erasedOnly: values["erased-only"],
   };
@@ -106,7 +106,9 @@ async function main(): Promise<void> {
     progress.say(`Backup ${manifest.id}: ${amount(size)} in ${took} s.`);
     if (manifest.audit.checkpoint)
       progress.say(`Audit checkpoint, to be kept elsewhere: ${manifest.audit.checkpoint}`);
-    if (wanted.push) await pushBackup(wanted.push, manifest);
+    const untold = wanted.push === undefined ? null : await pushBackup(wanted.push, manifest);
+    // No failure: whoever runs this would make the backup again. The alert on a missing one tells.
+    if (untold) process.stderr.write(`${untold}\n`);
   } finally {
     progress.stop();
     target.close();

@@ -2,11 +2,13 @@
 import { Gauge, Pushgateway, Registry } from "prom-client";
 import type { GaugeName } from "../../lib/metrics.ts";
 import { METRICS } from "../../lib/metrics-catalog.ts";
-import { SettingsError } from "../../lib/settings.ts";
 import type { Manifest } from "./manifest.ts";
 
-/** @throws a sentence when it does not take them */
-export async function pushBackup(url: string, { stores, objects, endedAt }: Manifest): Promise<void> {
+/** Returns a sentence when it does not take them: a backup that is made is not made again for that. */
+export async function pushBackup(
+  url: string,
+  { stores, objects, endedAt }: Manifest,
+): Promise<string | null> {
   const registry = new Registry();
   const gauge = (name: GaugeName): Gauge<"store"> =>
     new Gauge({ name, help: METRICS[name].help, labelNames: ["store"], registers: [registry] });
@@ -22,9 +24,8 @@ export async function pushBackup(url: string, { stores, objects, endedAt }: Mani
   }
   try {
     await new Pushgateway(url, { timeout: 10_000 }, registry).pushAdd({ jobName: "club-alliance-backup" });
+    return null;
   } catch (error) {
-    throw new SettingsError(
-      `The backup is made, but the Pushgateway "${url.replace(/\/\/[^@]*@/, "//…@")}" was not told: ${(error as Error).message}`,
-    );
+    return `The backup is made, but the Pushgateway "${url.replace(/\/\/[^@]*@/, "//…@")}" was not told: ${(error as Error).message}`;
   }
 }
