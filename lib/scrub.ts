@@ -6,34 +6,55 @@
 /** The longest text that is kept; errors of SQL carry whole statements. */
 const LONGEST = 2_000;
 
+/** A letter as words have them beside an apostrophe (O'Brien): those of Chinese stand right next to a quotation. */
+const WORD = String.raw`[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{N}_]`;
+
+/**
+ * What is quoted: values of SQL, of JSON.parse, of validators, with lines of their own too. A mark opens where no word
+ * stands before it (or one of SQL's N'…' and X'…') and closes where none goes on behind it. One that nobody closes hides
+ * all that comes after it, since drivers cut what they quote.
+ */
+const QUOTED = new RegExp(
+  String.raw`(?:(?<!${WORD})|(?<=\b[bnx]))(["'\x60])(?:\\.?|(?!\1(?!${WORD}))[^\\])*(?:\1|$)`,
+  "gisu",
+);
+const QUOTED_IN_PRINT = new RegExp(
+  String.raw`“[^”]*(?:”|$)|「[^」]*(?:」|$)|『[^』]*(?:』|$)|‘(?:(?!’(?!${WORD})).)*(?:’|$)`,
+  "gsu",
+);
+
+/**
+ * Each takes a time in proportion to the text: a repeat either begins where its run begins, which the look back sees to,
+ * or takes whatever it has read.
+ */
 const RULES: readonly (readonly [RegExp, string])[] = [
   // Credentials, path and query of an address; its host says what was asked.
-  [/\b([a-z][a-z0-9+.-]*:\/\/)(?:[^\s/@"'`]*@)?([^\s/?#"'`,)<>]+)[^\s"'`,)<>]*/gi, "$1$2/…"],
-  [/[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]+/gu, "<e-mail>"],
-  // JSON and what else is quoted: values of SQL, of JSON.parse, of validators.
-  [/(["'`])(?:(?!\1)[^\\\n]|\\.)*\1/g, "$1…$1"],
-  [/[“‘「『].*?[”’」』]/gu, "“…”"],
+  [/(?<![a-z0-9+.-])([a-z0-9+.-]+:\/\/)(?:[^\s/@"'`]*@)?([^\s/?#"'`,)<>]+)[^\s"'`,)<>]*/gi, "$1$2/…"],
+  [/(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]+/gu, "<e-mail>"],
+  [QUOTED, "$1…$1"],
+  [QUOTED_IN_PRINT, "“…”"],
   [
-    /\b(pass\w*|secret|token|code|t?otp|authorization|bearer|cookie)(\s*[=:]\s*)(?!["'`<])\S+/gi,
+    /\b(pass\w*|secret|token|code|t?otp|authorization|bearer|cookie)(\s*[=:]\s*)(?:(?:bearer|basic)\s+)?(?!["'`<])\S+/gi,
     "$1$2<secret>",
   ],
   [
-    /\b(pass\w*|secret|token|code|t?otp|authorization|bearer|cookie)(\s+)(?=\S*\d)[^\s"'`<]+/gi,
+    /\b(pass\w*|secret|token|code|t?otp|authorization|bearer|basic|cookie)(\s+)(?=\S*\d)[^\s"'`<]+/gi,
     "$1$2<secret>",
   ],
   [/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi, "<id>"],
   [/\b(?:\d{1,3}\.){3}\d{1,3}\b/g, "<address>"],
   [/(?<![\w:])(?:[0-9a-f]{1,4}:){2,7}:?[0-9a-f]{0,4}(?![\w:])/gi, "<address>"],
   // Tokens, hashes, keys: long, and of more than letters.
-  [/\b(?=[\w-]*\d)[\w-]{20,}(?:\.[\w-]+)*/g, "<token>"],
+  [/(?<![\w-])(?=[\w-]*\d)[\w-]{20,}(?:\.[\w-]+)*/g, "<token>"],
   // Numbers of students, telephones, one-time codes.
   [/\d{5,}/g, "<number>"],
 ];
 
 /** A text without e-mail addresses, tokens, ids, long numbers, quoted values, and what addresses carry beside the host. */
 export function scrub(text: string): string {
-  // Cut far behind what is kept, since a quotation that is cut in two is none.
-  let clean = text.slice(0, 10 * LONGEST);
+  let clean = text.slice(0, 2 * LONGEST);
+  // A word that is cut in two is none that a rule knows.
+  if (clean.length < text.length) clean = clean.replace(/(?<!\S)\S{1,300}$/, "");
   for (const [found, instead] of RULES) clean = clean.replace(found, instead);
   return clean.slice(0, LONGEST);
 }
