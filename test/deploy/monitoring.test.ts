@@ -216,7 +216,7 @@ test("the watchdog's alert goes out at each turn of its group", () => {
     route: { routes: { receiver: string; group_interval: string; repeat_interval: string }[] };
   };
   const watchdog = route.routes.find(({ receiver }) => receiver === "watchdog");
-  // What was sent less than the one ago is not sent again, and of two turns that are just the other apart one is.
+  // What was sent within the interval of a repeat is not sent again, so that must be shorter than from turn to turn.
   expect(watchdog).toMatchObject({ group_interval: "1m", repeat_interval: "30s" });
 });
 
