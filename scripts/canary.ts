@@ -1,6 +1,7 @@
 /**
- * `npm run canary -- start|judge|promote|abort DOMAIN …`, after `migrate IMAGE`: one node of a new version beside the stable ones of a domain,
- * judged by what Prometheus knows of both, and then everywhere or gone. Exit code 0 passed, 1 failed, 2 too little to tell.
+ * `npm run canary -- start|judge|promote|abort DOMAIN …`, after `migrate IMAGE`: one node of a new version beside the
+ * stable ones of a domain, judged by what Prometheus knows of both, and then everywhere or gone. Exit codes of judge: 0
+ * passed, 1 failed, 2 too few calls to tell, 3 it could not be judged.
  */
 import { spawn } from "node:child_process";
 import { parseArgs } from "node:util";
@@ -13,7 +14,7 @@ import { DOMAINS } from "../moleculer.config.ts";
 
 const USAGE = `Usage: npm run canary -- migrate IMAGE [--namespace NAME]
        npm run canary -- start DOMAIN IMAGE [--namespace NAME]
-       npm run canary -- judge DOMAIN --prometheus URL [--minutes 10] [--every SECONDS]
+       npm run canary -- judge DOMAIN --prometheus URL [--minutes 10] [--every 15] [--settled 12]
        npm run canary -- promote|abort DOMAIN [--namespace NAME]`;
 
 const OPTIONS = {
@@ -21,6 +22,8 @@ const OPTIONS = {
   prometheus: { type: "string" },
   minutes: { type: "string", default: "10" },
   every: { type: "string", default: "15" },
+  // The timeout of a scrape (monitoring/prometheus/) and a little more.
+  settled: { type: "string", default: "12" },
 } as const;
 const { values, positionals } = parse();
 const [command = "", domain, image] = positionals;
@@ -30,7 +33,7 @@ function parse() {
     return parseArgs({ allowPositionals: true, options: OPTIONS });
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n${USAGE}\n`);
-    return process.exit(CODES.inconclusive);
+    return process.exit(CODES.unjudged);
   }
 }
 
@@ -74,10 +77,11 @@ async function main(): Promise<number> {
     case "promote":
       tell(`${domain} runs ${await promote(kubectl, domain)}.`);
       return 0;
-    case "abort":
-      await abort(kubectl, domain);
-      tell(`${domain} has no canary.`);
+    case "abort": {
+      const before = await abort(kubectl, domain);
+      tell(`${domain} has no canary${before ? `, and is back at ${before}` : ""}.`);
       return 0;
+    }
     default:
       throw new CanaryError(USAGE);
   }
@@ -92,6 +96,7 @@ async function judged(name: string): Promise<number> {
       prometheus: values.prometheus,
       duration: positive("minutes") * 60,
       every: positive("every"),
+      settled: positive("settled"),
     },
     tell,
   );
@@ -100,7 +105,7 @@ async function judged(name: string): Promise<number> {
   return CODES[found.verdict];
 }
 
-function positive(name: "minutes" | "every"): number {
+function positive(name: "minutes" | "every" | "settled"): number {
   const number = Number(values[name]);
   if (!(number > 0)) throw new CanaryError(`--${name} "${values[name]}" is no number above 0.`);
   return number;
@@ -109,5 +114,5 @@ function positive(name: "minutes" | "every"): number {
 // What is wrong with the cluster or with what was asked is no verdict on the canary, and no pass either.
 process.exitCode = await main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof CanaryError ? error.message : String((error as Error).stack)}\n`);
-  return command === "judge" ? CODES.inconclusive : 1;
+  return command === "judge" ? CODES.unjudged : 1;
 });

@@ -7,7 +7,12 @@ interface Container {
 export interface Deployment {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace?: string; labels?: Record<string, string> };
+  metadata: {
+    name: string;
+    namespace?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
   spec: {
     replicas?: number;
     selector: { matchLabels: Record<string, string> };
@@ -27,6 +32,11 @@ export const canaryName = (domain: string): string => `${domain}-canary`;
 
 const TRACK = "track";
 const VERSION = "app.kubernetes.io/version";
+/**
+ * Stands at the canary and goes with it. At the stable Deployment it would come back: its ReplicaSets keep its
+ * annotations, and `kubectl rollout undo` takes them from there.
+ */
+const BEFORE = "club-alliance/before-promotion";
 
 /** `registry/club-alliance:1.2.3` → repository and version; a digest alone names no version. */
 export function partsOf(image: string): { repository: string; version: string } {
@@ -96,6 +106,12 @@ export function imageOf({ metadata: { name }, spec }: Deployment): string {
   if (!image) throw new CanaryError(`The Deployment ${name} has no container.`);
   return image;
 }
+
+/** What the stable nodes ran before a promotion that has not ended, as its canary was told. */
+export const beforeOf = ({ metadata }: Deployment): string | undefined => metadata.annotations?.[BEFORE];
+
+/** The patch that tells a canary what the stable nodes run, before it is promoted. */
+export const noteOf = (image: string): object => ({ metadata: { annotations: { [BEFORE]: image } } });
 
 /** Everything that selects pods of the stable track (spreading, affinity) selects those of the canary. */
 function withTrack(stable: Deployment): Deployment {

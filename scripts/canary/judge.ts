@@ -5,10 +5,11 @@ import type { Signal } from "./metrics.ts";
 import { compare, differenceOf } from "./statistics.ts";
 import type { Stratum } from "./statistics.ts";
 
-export type Verdict = "pass" | "fail" | "inconclusive";
+/** Inconclusive: too few calls. Unjudged: nobody knows how the canary is, as where Prometheus is away. */
+export type Verdict = "pass" | "fail" | "inconclusive" | "unjudged";
 
-/** Exit codes of `judge`, for the pipeline. */
-export const CODES: Record<Verdict, number> = { pass: 0, fail: 1, inconclusive: 2 };
+/** Exit codes of `judge`, for the pipeline, which goes on after too few calls to a quiet domain and after nothing else. */
+export const CODES: Record<Verdict, number> = { pass: 0, fail: 1, inconclusive: 2, unjudged: 3 };
 
 /** In how many of a hundred judgements a canary that is as good as the stable nodes may fail, all its looks together. */
 const FALSE_ALARMS = 0.01;
@@ -24,6 +25,8 @@ export interface Plan {
   duration: number;
   /** Seconds between two looks. */
   every: number;
+  /** Seconds after which Prometheus has stored whole what it scraped. */
+  settled: number;
 }
 
 /** What one look found. */
@@ -81,17 +84,17 @@ function tooFew({ canaryCalls, stableCalls }: Row): string {
 
 /** Judges until there is a verdict; `tell` gets a line now and then. */
 export async function judge(plan: Plan, tell: (line: string) => void): Promise<Look> {
-  const prometheus = new Prometheus(plan.prometheus);
-  const since = await Since.now(prometheus, signalsOf(plan.domain));
+  const prometheus = new Prometheus(plan.prometheus, plan.settled);
   const start = Date.now();
+  const since = await Since.now(prometheus, signalsOf(plan.domain));
   const looks = Math.ceil((plan.duration * PATIENCE) / plan.every);
-  let last: Look = { rows: [], verdict: "inconclusive", reasons: [] };
+  let last: Look = { rows: [], verdict: "unjudged", reasons: [] };
   for (let i = 1; i <= looks; i++) {
     await sleep(plan.every * 1_000);
     const seconds = Math.ceil((Date.now() - start) / 1_000);
     // A Prometheus that is away for a moment is no fault of the canary.
     last = await lookOnce(prometheus, since, { domain: plan.domain, seconds, looks }).catch(
-      (error: unknown): Look => ({ rows: [], verdict: "inconclusive", reasons: [String(error)] }),
+      (error: unknown): Look => ({ rows: [], verdict: "unjudged", reasons: [String(error)] }),
     );
     tell(`${seconds} s: ${last.verdict}${last.reasons.map((reason) => `; ${reason}`).join("")}`);
     if (last.verdict === "fail") return last;
@@ -112,7 +115,7 @@ async function lookOnce(
   const absent = (["canary", "stable"] as const).filter((track) => !known[track]);
   if (absent.length === 0 || found.verdict === "fail") return found;
   const reasons = absent.map((track) => `Prometheus knows no ${track} nodes of ${domain}`);
-  return { ...found, verdict: "inconclusive", reasons };
+  return { ...found, verdict: "unjudged", reasons };
 }
 
 /** The table of a look. */

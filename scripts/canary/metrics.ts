@@ -1,4 +1,5 @@
 /** What Prometheus knows of the canary of a domain and of its stable nodes: counts of calls, and how the nodes are. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Limits, Stratum } from "./statistics.ts";
 
 export const GATEWAYS = ["gateway", "admin-gateway"];
@@ -27,6 +28,10 @@ const SLOW: Limits = { noticed: 0.005, tolerated: 0.02 };
 /** Slower than is felt. A process that has just started is for a while. */
 const SLUGGISH: Limits = { noticed: 0.1, tolerated: 0.25 };
 
+/** The label of the bucket up to so many seconds. Prometheus 3 writes a whole number as 1.0, and Prometheus 2 as it came. */
+const upTo = (seconds: number): string =>
+  Number.isInteger(seconds) ? `le=~"${seconds}([.]0)?"` : `le="${seconds}"`;
+
 /** What is compared for a domain; `domain` is checked by the caller, it stands in the queries. */
 export function signalsOf(domain: string): Signal[] {
   const of = (name: string, labels: string): string =>
@@ -35,8 +40,8 @@ export function signalsOf(domain: string): Signal[] {
   if (GATEWAYS.includes(domain)) {
     const requests = "club_alliance_http_requests_total";
     const seconds = "club_alliance_http_request_duration_seconds";
-    const within = (high: string, normal: string): string =>
-      `${of(`${seconds}_bucket`, `priority="high",le="${high}"`)} or ${of(`${seconds}_bucket`, `priority="normal",le="${normal}"`)}`;
+    const within = (high: number, normal: number): string =>
+      `${of(`${seconds}_bucket`, `priority="high",${upTo(high)}`)} or ${of(`${seconds}_bucket`, `priority="normal",${upTo(normal)}`)}`;
     const slow = (title: string, bad: string, limits: Limits): Signal => {
       const total = of(`${seconds}_count`, 'priority=~"high|normal"');
       return { title, by: "route", bad, total, inverse: true, limits };
@@ -59,16 +64,16 @@ export function signalsOf(domain: string): Signal[] {
         limits: BROKEN,
       },
       answers("4xx", REFUSING),
-      slow("slower than promised", within("0.5", "1"), SLOW),
-      slow("slower than 0.25 s", within("0.25", "0.25"), SLUGGISH),
+      slow("slower than promised", within(0.5, 1), SLOW),
+      slow("slower than 0.25 s", within(0.25, 0.25), SLUGGISH),
     ];
   }
   const calls = "club_alliance_action_calls_total";
   const seconds = "club_alliance_action_duration_seconds";
-  const slow = (title: string, le: string, limits: Limits): Signal => ({
+  const slow = (title: string, within: number, limits: Limits): Signal => ({
     title,
     by: "action",
-    bad: of(`${seconds}_bucket`, `le="${le}"`),
+    bad: of(`${seconds}_bucket`, upTo(within)),
     total: of(`${seconds}_count`, ""),
     inverse: true,
     limits,
@@ -95,8 +100,8 @@ export function signalsOf(domain: string): Signal[] {
       total: of(calls, ""),
       limits: REFUSING,
     },
-    slow("calls slower than 0.5 s", "0.5", SLOW),
-    slow("calls slower than 0.1 s", "0.1", SLUGGISH),
+    slow("calls slower than 0.5 s", 0.5, SLOW),
+    slow("calls slower than 0.1 s", 0.1, SLUGGISH),
   ];
 }
 
@@ -124,16 +129,19 @@ interface Sample {
 
 export class Prometheus {
   readonly #url: URL;
+  /** Seconds after which it has stored whole what it scraped. */
+  readonly settled: number;
 
-  constructor(url: string) {
+  constructor(url: string, settled: number) {
     this.#url = new URL(`${url.replace(/\/+$/, "")}/api/v1/query`);
+    this.settled = settled;
   }
 
-  /** Samples of an instant query. Throws a sentence when Prometheus does not answer it. */
-  async query(query: string): Promise<Sample[]> {
+  /** Samples of an instant query, now or at a moment. Throws a sentence when Prometheus does not answer it. */
+  async query(query: string, moment?: number): Promise<Sample[]> {
     const response = await fetch(this.#url, {
       method: "POST",
-      body: new URLSearchParams({ query }),
+      body: new URLSearchParams({ query, ...(moment !== undefined && { time: String(moment) }) }),
       signal: AbortSignal.timeout(LIMIT),
     });
     const body = (await response.json()) as { status: string; error?: string; data?: { result: Sample[] } };
@@ -142,9 +150,16 @@ export class Prometheus {
     return body.data.result;
   }
 
-  /** What counters stand at, by node, track and stratum. */
-  async counts(counter: string, by: string): Promise<Map<string, number>> {
-    const samples = await this.query(`sum by (instance, track, ${by}) (${counter})`);
+  /** Seconds that its clock shows: its own, for its samples have the times of that one. */
+  async now(): Promise<number> {
+    const [sample] = await this.query("vector(time())");
+    if (!sample) throw new Error("Prometheus does not tell the time.");
+    return Number(sample.value[1]);
+  }
+
+  /** What counters stood at, by node, track and stratum. */
+  async counts(counter: string, by: string, moment: number): Promise<Map<string, number>> {
+    const samples = await this.query(`sum by (instance, track, ${by}) (${counter})`, moment);
     return new Map(
       samples.map(({ metric, value }) => [
         JSON.stringify([metric["instance"] ?? "", metric["track"] ?? "", metric[by] ?? ""]),
@@ -179,34 +194,45 @@ export class Prometheus {
 /**
  * What has happened since a moment. Not PromQL's `increase`: it does not see what a counter had at its first look, and
  * a count of failures often has all of them then; a counter that was not there stood at 0.
+ *
+ * All counters of a look are read at one moment, and at one that is settled: between two queries of the present a scrape
+ * may be stored, and its calls would be in one of the counters and not in the other.
  */
 export class Since {
   readonly #prometheus: Prometheus;
   readonly #signals: readonly Signal[];
+  readonly #start: number;
   readonly #before = new Map<string, Map<string, number>>();
 
-  private constructor(prometheus: Prometheus, signals: readonly Signal[]) {
+  private constructor(prometheus: Prometheus, signals: readonly Signal[], start: number) {
     this.#prometheus = prometheus;
     this.#signals = signals;
+    this.#start = start;
   }
 
+  /** Waits until this moment is settled. */
   static async now(prometheus: Prometheus, signals: readonly Signal[]): Promise<Since> {
-    const since = new Since(prometheus, signals);
+    const since = new Since(prometheus, signals, await prometheus.now());
+    await sleep(prometheus.settled * 1_000);
     for (const { bad, total, by } of signals)
       for (const counter of [bad, total])
-        if (!since.#before.has(counter)) since.#before.set(counter, await prometheus.counts(counter, by));
+        if (!since.#before.has(counter))
+          since.#before.set(counter, await prometheus.counts(counter, by, since.#start));
     return since;
   }
 
-  /** Strata of each signal. */
+  /** Strata of each signal, at the latest moment that is settled. */
   async strata(): Promise<Map<Signal, Stratum[]>> {
+    const settled = (await this.#prometheus.now()) - this.#prometheus.settled;
+    // Not before the start, where every counter would seem to have begun anew.
+    const moment = Math.max(settled, this.#start);
     const all = new Map<Signal, Stratum[]>();
-    for (const signal of this.#signals) all.set(signal, await this.#of(signal));
+    for (const signal of this.#signals) all.set(signal, await this.#of(signal, moment));
     return all;
   }
 
-  async #of({ bad, total, by, inverse }: Signal): Promise<Stratum[]> {
-    const [some, every] = [await this.#grown(bad, by), await this.#grown(total, by)];
+  async #of({ bad, total, by, inverse }: Signal, moment: number): Promise<Stratum[]> {
+    const [some, every] = [await this.#grown(bad, by, moment), await this.#grown(total, by, moment)];
     const strata = new Map<string, Stratum>();
     for (const [key, count] of every) {
       const [, track, name] = JSON.parse(key) as [string, "canary" | "stable", string];
@@ -220,10 +246,10 @@ export class Since {
     return [...strata.values()];
   }
 
-  async #grown(counter: string, by: string): Promise<Map<string, number>> {
+  async #grown(counter: string, by: string, moment: number): Promise<Map<string, number>> {
     const before = this.#before.get(counter);
     const grown = new Map<string, number>();
-    for (const [key, value] of await this.#prometheus.counts(counter, by)) {
+    for (const [key, value] of await this.#prometheus.counts(counter, by, moment)) {
       const stood = before?.get(key) ?? 0;
       // Less than before: another process has taken the place, and has counted from 0.
       grown.set(key, value >= stood ? value - stood : value);

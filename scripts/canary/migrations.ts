@@ -40,6 +40,8 @@ export function migrationsOf(manifest: string, image: string): Job {
 /** Runs the migrations and waits for their end; a second try waits for the first, or finds it done. */
 export async function migrate(kubectl: Kubectl, image: string): Promise<void> {
   const job = migrationsOf(readFileSync(MANIFEST, "utf8"), image);
-  await kubectl(["apply", "-f", "-"], JSON.stringify(job));
+  // A Job's pods cannot be changed: one that is there, perhaps with another spelling of the image, stays as it is.
+  const there = await kubectl(["get", "job", job.metadata.name, "--ignore-not-found", "-o", "name"]);
+  if (!there.trim()) await kubectl(["apply", "-f", "-"], JSON.stringify(job));
   await kubectl(["wait", `job/${job.metadata.name}`, "--for=condition=complete", LIMIT]);
 }

@@ -1,5 +1,5 @@
 /** What the workflows say, held against the repository: functions of texts, for scripts/deploy/checks/delivery.ts. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parse, parseAllDocuments } from "yaml";
 import { canaryOf } from "../canary/deployment.ts";
@@ -25,6 +25,7 @@ interface Job {
   uses?: string;
   steps?: Step[];
   permissions?: unknown;
+  env?: Record<string, string>;
   strategy?: { matrix?: Record<string, unknown> };
 }
 interface Workflow {
@@ -44,7 +45,8 @@ export function workflowProblems(name: string, text: string, repository: Reposit
     bad.push(...used(job.uses, repository));
     for (const step of job.steps ?? []) {
       bad.push(...used(step.uses, repository), ...commands(step.run ?? "", repository));
-      if (step.uses?.startsWith("docker/build-push-action@")) bad.push(...targets(step, job, repository));
+      if (step.uses?.startsWith("docker/build-push-action@"))
+        bad.push(...targets(step, job, repository), ...pushed(step, job, repository));
     }
     bad.push(...order(id, job, repository.domains));
   }
@@ -84,6 +86,25 @@ function targets(step: Step, job: Job, { dockerfile }: Repository): string[] {
   return wanted
     .filter((each) => !stages.includes(each))
     .map((each) => `builds the target "${each}", which the Dockerfile does not have`);
+}
+
+/** Images that are pushed have the names that k8s.yaml gives its own: all of them, and no other. */
+function pushed(step: Step, job: Job, { root }: Repository): string[] {
+  if (String(step.with?.["push"]) !== "true") return [];
+  const tags = step.with?.["tags"] ?? "";
+  const image = tags.replace(/\$\{\{ *env\.IMAGE *\}\}/, job.env?.["IMAGE"] ?? "");
+  const names = valuesOf(job, "name").map((name) => image.replace(/\$\{\{ *matrix\.name *\}\}/, name));
+  const found = names.map((name) => /\/([\w.-]+):\$\{\{[^{}]*version *\}\}$/.exec(name)?.[1] ?? name);
+  const manifest = readFileSync(path.join(root, "k8s.yaml"), "utf8");
+  const wanted = new Set([...manifest.matchAll(/\bimage: (club-alliance[\w-]*):/g)].map((match) => match[1]));
+  return [
+    ...[...wanted]
+      .filter((name) => !found.includes(name as string))
+      .map((name) => `pushes no ${name}, which k8s.yaml needs`),
+    ...found
+      .filter((name) => !wanted.has(name))
+      .map((name) => `pushes ${name}, which k8s.yaml does not know`),
+  ];
 }
 
 function valuesOf({ strategy }: Job, key: string): string[] {

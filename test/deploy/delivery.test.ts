@@ -1,7 +1,9 @@
 /** The check of workflows and canaries says what is wrong: each sentence is provoked. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { parse } from "yaml";
 import check, { lint, validate } from "../../scripts/deploy/checks/delivery.ts";
 import { canariesOf, workflowProblems } from "../../scripts/deploy/delivery.ts";
 import { DOMAINS, ROOT } from "../../scripts/deploy/facts.ts";
@@ -42,6 +44,9 @@ describe("a workflow", () => {
     ],
     ["target: tools,", "target: debug,", 'builds the target "debug", which the Dockerfile does not have'],
     ["secrets.KUBECONFIG", "secrets.CLUSTER", "needs CLUSTER, which docs/delivery.md does not explain"],
+    ["name: club-alliance-tools", "name: tools", "pushes no club-alliance-tools, which k8s.yaml needs"],
+    ["name: club-alliance-tools", "name: tools", "pushes tools, which k8s.yaml does not know"],
+    ["tags: ${{ env.IMAGE }}:", "tags: ${{ env.IMAGE }}-x:", "pushes no club-alliance, which k8s.yaml needs"],
     ["permissions: {}\n", "", "has no permissions at its top"],
     ["concurrency:\n", "env2:\n", "has no concurrency group"],
     ["domain: posts", "domain: poems", 'names "poems", which is no domain or there twice'],
@@ -56,6 +61,49 @@ describe("a workflow", () => {
     expect(workflowProblems("release.yml", loose, repository)).toEqual([
       "release.yml: uses actions/checkout@v7, which is not pinned to a commit",
     ]);
+  });
+});
+
+describe("the step that judges", () => {
+  const { jobs } = parse(release) as {
+    jobs: Record<string, { steps: { name?: string; if?: string; run?: string }[] }>;
+  };
+  const script = jobs["rollout"]?.steps.find(({ name }) => name === "Judged beside the others")?.run ?? "";
+
+  /** Runs it as GitHub does, with programs that do what is said here. */
+  function run(programs: { npm: string; curl?: string; kubectl?: string }, quiet: boolean) {
+    const folder = mkdtempSync(path.join(tmpdir(), "club-alliance-judged-"));
+    const all = { curl: "exit 0", kubectl: "exec /bin/sleep 60", sleep: "exit 0", ...programs };
+    for (const [name, text] of Object.entries(all)) {
+      writeFileSync(path.join(folder, name), `#!/bin/sh\n${text}\n`);
+      chmodSync(path.join(folder, name), 0o700);
+    }
+    const env = { PATH: `${folder}:${process.env["PATH"]}`, DOMAIN: "admin", QUIET: String(quiet) };
+    const { status, stderr } = spawnSync("bash", ["-e", "-c", script], { env, encoding: "utf8" });
+    rmSync(folder, { recursive: true });
+    return { status, stderr };
+  }
+
+  test.each([
+    [0, true, 0],
+    [1, true, 1],
+    [2, true, 0],
+    [2, false, 2],
+    [3, true, 3],
+    [3, false, 3],
+  ])("that says %d of a domain (quiet: %s) ends with %d", (code, quiet, status) => {
+    expect(run({ npm: `exit ${code}` }, quiet).status).toBe(status);
+  });
+
+  test("does not fail for a port-forward that has ended", () => {
+    // It has ended, and is forgotten, before the step does.
+    expect(run({ npm: "/bin/sleep 0.3; exit 0", kubectl: "exit 1" }, false).status).toBe(0);
+  });
+
+  test("says that Prometheus does not answer", () => {
+    const { status, stderr } = run({ npm: "exit 0", curl: "exit 7" }, true);
+    expect(stderr).toContain("Prometheus does not answer");
+    expect(status).toBe(3);
   });
 });
 

@@ -1,5 +1,7 @@
 /** Canaries of clubs, judged by the script as the pipeline runs it, with a real Prometheus that scrapes real nodes. */
 import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -65,8 +67,8 @@ describeWith(["nats", "prometheus"], "a canary", () => {
     return Number(data.result[0]?.value[1] ?? 0);
   };
   /** As `npm run canary -- judge clubs` does: what it says, and its exit code. */
-  const judge = async (minutes: number): Promise<{ code: number; said: string }> => {
-    const args = ["scripts/canary.ts", "judge", "clubs", "--prometheus", prometheus.url];
+  const judge = async (minutes: number, url = prometheus.url): Promise<{ code: number; said: string }> => {
+    const args = ["scripts/canary.ts", "judge", "clubs", "--prometheus", url, "--settled", "3"];
     const child = spawn(process.execPath, [...args, "--minutes", String(minutes), "--every", "2"], {
       cwd: ROOT,
       stdio: ["ignore", "pipe", "pipe"],
@@ -155,9 +157,32 @@ describeWith(["nats", "prometheus"], "a canary", () => {
 
   test("of a gateway asks what Prometheus understands", async () => {
     const signals = signalsOf("gateway");
-    const since = await Since.now(new Prometheus(prometheus.url), signals);
+    const since = await Since.now(new Prometheus(prometheus.url, 3), signals);
     expect([...(await since.strata()).values()]).toEqual(signals.map(() => []));
-  });
+  }, 30_000);
+
+  test("of a gateway counts requests of both priorities, however Prometheus writes their buckets", async () => {
+    const gateways = await Promise.all([gateway("1"), gateway("1.0")]);
+    targets.push(
+      ...gateways.map(({ host }, i) => ({
+        targets: [host],
+        labels: { domain: "gateway", track: i === 0 ? "canary" : "stable" },
+      })),
+    );
+    writeTargets();
+    const counted = 'count(club_alliance_http_request_duration_seconds_count{domain="gateway"})';
+    await until("Prometheus knew both gateways", async () => (await value(counted)) === 4);
+    const since = await Since.now(new Prometheus(prometheus.url, 3), signalsOf("gateway"));
+    for (const each of gateways) each.served(1_000);
+    await sleep(6_000);
+    const strata = await since.strata();
+    targets.splice(-2);
+    writeTargets();
+    for (const each of gateways) each.close();
+    const all = { bad: 10, total: 2_000 };
+    for (const [{ title, inverse }, found] of strata)
+      if (inverse) expect({ title, found }).toEqual({ title, found: [{ canary: all, stable: all }] });
+  }, 60_000);
 
   test("that nobody calls does not pass", async () => {
     await withCanary("", async () => {
@@ -174,9 +199,42 @@ describeWith(["nats", "prometheus"], "a canary", () => {
     await until("Prometheus forgot the canary", async () => (await value('count(up{track="canary"})')) === 0);
     const { code, said } = await judge(0.05);
     expect(said).toContain("Prometheus knows no canary nodes of clubs");
-    expect(code).toBe(2);
+    expect(code).toBe(3);
   }, 120_000);
+
+  test("that cannot be judged is told from one that hardly anybody calls", async () => {
+    const { code } = await judge(0);
+    expect(code).toBe(3);
+    expect(await judge(0.05, `http://127.0.0.1:${await freePort()}`)).toMatchObject({ code: 3 });
+  }, 60_000);
 });
+
+/** Metrics of a gateway that has its buckets up to a second under this label; one of 200 requests is slower. */
+async function gateway(
+  second: string,
+): Promise<{ host: string; served(count: number): void; close(): void }> {
+  let count = 0;
+  const server = createServer((_, response) => {
+    const name = "club_alliance_http_request_duration_seconds";
+    const line = (suffix: string, labels: string, value: number): string =>
+      `${name}_${suffix}{route="GET /clubs",${labels}} ${value}\n`;
+    const fast = count * 0.995;
+    response.setHeader("Content-Type", "text/plain; version=0.0.4");
+    response.write(`# TYPE ${name} histogram\n`);
+    for (const priority of ["high", "normal"]) {
+      for (const le of ["0.25", "0.5", second, "+Inf"])
+        response.write(line("bucket", `priority="${priority}",le="${le}"`, le === "+Inf" ? count : fast));
+      response.write(line("count", `priority="${priority}"`, count));
+    }
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    served: (more) => void (count += more),
+    close: () => void server.close(),
+  };
+}
 
 /** Prometheus that scrapes every second what the file of targets names. */
 async function startPrometheus(targets: string): Promise<Server> {
