@@ -80,9 +80,12 @@ async function leave(broker: ServiceBroker, runtime: Runtime): Promise<void> {
   await empty(broker, runtime);
 }
 
-/** Each once, also where a node that was drained is stopped later. */
+/**
+ * Each once, also where a node that was drained is stopped later. All at the same time, since who ends the process waits
+ * no longer for two gateways than for one.
+ */
 async function runDrains(runtime: Runtime): Promise<void> {
-  for (const each of runtime.drains.splice(0)) await each();
+  await Promise.all(runtime.drains.splice(0).map((each) => each()));
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Middleware, ServiceBroker } from "moleculer";
 import { collectDefaultMetrics } from "prom-client";
 import { SettingsError } from "../lib/settings.ts";
 import type { Runtime } from "../mixins/runtime.ts";
+import { takesNoMore } from "./drain.ts";
 
 export function health(runtime: Runtime): Middleware {
   let server: Server | null = null;
@@ -21,7 +22,8 @@ export function health(runtime: Runtime): Middleware {
       );
     },
     async started() {
-      runtime.readiness.clear("node");
+      // Told to stop or to drain while it still started, it does not become ready any more.
+      if (!takesNoMore(runtime)) runtime.readiness.clear("node");
     },
     async stopped(_broker: ServiceBroker) {
       server?.closeAllConnections();

@@ -6,12 +6,13 @@ import type { Verifier } from "../../lib/tokens.ts";
 import type { LiveSettings } from "../../lib/live-settings.ts";
 import { tell } from "../../lib/metrics.ts";
 import { explain } from "../../middlewares/errors.ts";
+import { takesNoMore } from "../../middlewares/drain.ts";
 import { listen } from "../../middlewares/health.ts";
 import { traceRequest } from "../../middlewares/tracing.ts";
 import type { Runtime } from "../../mixins/runtime.ts";
 import { Addresses } from "./address.ts";
 import { docsPages } from "./docs.ts";
-import { drain } from "./drain.ts";
+import { drain, socketsOf } from "./drain.ts";
 import { Exchange } from "./exchange.ts";
 import type { GatewayRequest, GatewayResponse } from "./exchange.ts";
 import { openLimits } from "./limits.ts";
@@ -144,7 +145,10 @@ export class Gateway {
     traceRequest(this.#runtime, { requestId, method: req.method ?? "_OTHER", route, status, begin });
   }
 
-  /** Listens; ready when the services that it routes to are there, or after 30 s with what there is. */
+  /**
+   * Listens; ready when the services that it routes to are there, or after 30 s with what there is. On a node that was
+   * told to stop while it started it stays closed.
+   */
   async start(handle: (req: GatewayRequest, res: GatewayResponse) => void): Promise<void> {
     const { settings, readiness, ports, drains } = this.#runtime;
     const { name, port, portVariable } = this.#options;
@@ -153,13 +157,17 @@ export class Gateway {
     // The handler adds what its types name to node's own objects.
     const server = makeServer((req, res) => handle(req as GatewayRequest, res as GatewayResponse));
     this.#server = server;
+    const sockets = socketsOf(server);
+    if (takesNoMore(this.#runtime)) return;
+    ports.set(name, await listen(server, port, settings.host, portVariable));
+    // The drains were run while the port was being opened.
+    if (takesNoMore(this.#runtime)) return void server.close();
     drains.push(() => {
       this.draining = true;
       this.streams?.drain();
       // In a cluster a balancer stands before it, which may connect at any moment until its next probe.
-      return drain(server, settings.natsUrl !== null);
+      return drain(server, sockets, settings.natsUrl !== null);
     });
-    ports.set(name, await listen(server, port, settings.host, portVariable));
     this.#tell();
     this.overload.start();
     this.revocations.start();
