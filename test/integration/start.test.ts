@@ -281,3 +281,35 @@ test("SIGTERM ends it with code 0", async () => {
   node.kill("SIGTERM");
   expect(await node.exited).toBe(0);
 });
+
+test("SIGTERM while it waits for a store ends it with code 0", async () => {
+  const node = begin({ USERS_DB_URL: "mysql://root:secret@127.0.0.1:1/users" }, "users");
+  await until("it waits", () => node.log.some((line) => line.includes("not reachable")));
+  node.kill("SIGTERM");
+  expect(await node.exited).toBe(0);
+});
+
+/** A node in which something goes wrong. */
+const unlucky = (kind: string): ClusterNode =>
+  begin({ UNLUCKY: kind, NODE_OPTIONS: "--import ./test/support/unlucky-node.ts" }, "gateway");
+
+test("a start that fails because it was told to stop is no failure", async () => {
+  const node = unlucky("start");
+  await until("it starts", () => node.log.includes("It still starts"));
+  node.kill("SIGTERM");
+  expect(await node.exited).toBe(0);
+  expect(node.log.join("\n")).not.toMatch(/did not start|nobody expected|is ready/);
+});
+
+test.each(["exception", "rejection"])(
+  "of what ends it (%s) is told what it was, without values",
+  async (kind) => {
+    const node = unlucky(kind);
+    expect(await node.exited).toBe(1);
+    const log = node.log.join("\n");
+    expect(log).toMatch(
+      /is ready[^]*ended by an error nobody expected: Error: Duplicate entry '…' for key '…'\n\s+at /,
+    );
+    expect(log).not.toContain("Bob");
+  },
+);
