@@ -108,7 +108,7 @@ export function readSettings(env: Env): Settings {
     if (scheme && schemes.includes(scheme) && (lists || URL.canParse(text))) return text;
     return fail(
       name,
-      text.replace(/\/\/[^@]*@/, "//…@"),
+      text.replace(/^.*@/s, "…@"),
       `an address that starts with ${schemes.map((each) => `${each}://`).join(" or ")}`,
     );
   };
@@ -116,6 +116,15 @@ export function readSettings(env: Env): Settings {
   const addresses = (name: string, schemes: string[]): string | null => {
     for (const each of list(name)) url(name, schemes, each);
     return get(name);
+  };
+  /** Those of one etcd, separated by commas; only the first need say that it is one. */
+  const etcd = (name: string): string => {
+    const text = get(name) ?? "local";
+    if (text === "local") return text;
+    const hosts = list(name).map((each) => each.replace(/^etcd3:\/\//, ""));
+    if (!text.startsWith("etcd3://") || hosts.length === 0) url(name, ["etcd3"]);
+    for (const each of hosts) url(name, ["etcd3"], `etcd3://${each}`);
+    return `etcd3://${hosts.join(",")}`;
   };
   const documents = (name: string): string | null => {
     const text = url(name, ["mongodb"]);
@@ -153,8 +162,6 @@ export function readSettings(env: Env): Settings {
     throw new SettingsError(
       "ADMIN_EMAIL is set but ADMIN_PASSWORD is not: the first administrator needs both.",
     );
-  const discoverer = get("DISCOVERER") ?? "local";
-  if (discoverer !== "local") url("DISCOVERER", ["etcd3"]);
 
   return {
     port: integer("PORT", 3000, 65_535),
@@ -178,7 +185,7 @@ export function readSettings(env: Env): Settings {
     campusNetworks: networks("CAMPUS_NETWORKS"),
     emailDomains: list("EMAIL_DOMAINS").map((domain) => domain.toLowerCase()),
     natsUrl: addresses("NATS_URL", ["nats", "tls"]),
-    discoverer,
+    discoverer: etcd("DISCOVERER"),
     redisUrl: url("REDIS_URL", ["redis", "rediss", "redis-cluster"]),
     sqlUrls: {
       users: url("USERS_DB_URL", ["mysql"]),
