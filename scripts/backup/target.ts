@@ -84,7 +84,10 @@ class Folder implements Target {
       .filter(({ name }) => name.startsWith(prefix))
       .toSorted((a, b) => (a.name < b.name ? -1 : 1));
     for (const { file, name } of files) {
-      const { size, mtimeMs } = await stat(file);
+      const found = await stat(file).catch(gone);
+      // Another process has finished it, or deleted it, meanwhile.
+      if (!found) continue;
+      const { size, mtimeMs } = found;
       if (!path.basename(file).startsWith(UNFINISHED)) yield { name, size, at: mtimeMs };
       // Who may only read, as a restore, leaves it where it is.
       else if (mtimeMs < Date.now() - GIVEN_UP) await rm(file, { force: true }).catch(() => undefined);
@@ -111,6 +114,17 @@ async function synced(folder: string): Promise<void> {
 }
 
 function none(error: unknown): never[] {
-  if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+  if (isMissing(error)) return [];
   throw error;
+}
+
+function gone(error: unknown): null {
+  if (isMissing(error)) return null;
+  throw error;
+}
+
+/** Whether `get` found nothing of the name, and not something that keeps it from looking. */
+export function isMissing(error: unknown): boolean {
+  const { code, name } = error as NodeJS.ErrnoException;
+  return code === "ENOENT" || name === "NoSuchKey" || name === "NotFound";
 }
