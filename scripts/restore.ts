@@ -1,7 +1,7 @@
 /**
  * `npm run restore -- FROM [--backup ID] [--identity FILE] [--erased FILE] [--force]`: puts back the newest whole backup
  * of a folder or s3://bucket/prefix, or the one named. Nodes are stopped. Exit code 1: it is not done, or the audit log
- * is not whole.
+ * or an object is not whole.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -39,7 +39,8 @@ function wantedOf(args: string[]): Wanted {
   const [from, ...more] = positionals;
   if (!from || more.length > 0) throw new SettingsError(USAGE);
   const { backup, erased, force } = values;
-  return { from, backup, erased, force, identities: values.identity ? identitiesOf(values.identity) : [] };
+  const identities = values.identity === undefined ? [] : identitiesOf(values.identity);
+  return { from, backup, erased, force, identities };
 }
 
 /** As age-keygen writes them. What is wrong is said without repeating a key. */
@@ -76,13 +77,13 @@ async function main(): Promise<void> {
   const progress = new Progress();
   try {
     const manifest = await readManifest(target, backup ?? (await newest(target, from)));
-    const verdict = await restore({
+    const { verdict, lost } = await restore({
       settings,
       target,
       manifest,
       identities,
       force,
-      erased: erased ? await erasedByHand(erased) : [],
+      erased: erased === undefined ? [] : await erasedByHand(erased),
       progress,
     });
     progress.say(
@@ -90,8 +91,12 @@ async function main(): Promise<void> {
         ? `The audit log is whole: ${verdict.checked} entries.`
         : `The audit log is NOT whole: ${verdict.reason} at entry ${verdict.firstBroken ?? "(before the first)"}.`,
     );
+    if (lost.length > 0)
+      progress.say(
+        `NOT restored are these objects, which is all that is missing (${lost.length}):\n${lost.join("\n")}`,
+      );
     progress.say(`Restored: the state of ${new Date(manifest.startedAt).toISOString()}.`);
-    if (!verdict.ok) process.exitCode = 1;
+    if (!verdict.ok || lost.length > 0) process.exitCode = 1;
   } finally {
     progress.stop();
     target.close();

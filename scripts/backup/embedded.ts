@@ -44,6 +44,7 @@ class EmbeddedSnapshot implements Snapshot {
   readonly domain: StoreDomain;
   readonly kind: "sqlite" | "documents";
   readonly form = "sqlite";
+  readonly oneMoment = true;
   readonly #file: string;
   readonly #db: DatabaseSync;
   #copies: string | null = null;

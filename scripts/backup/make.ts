@@ -7,10 +7,11 @@ import { DOCUMENT_DOMAINS, SettingsError, SQL_DOMAINS } from "../../lib/settings
 import type { DocumentDomain, Settings, SqlDomain } from "../../lib/settings.ts";
 import { embeddedFile, openEmbedded } from "./embedded.ts";
 import { writeErased } from "./erasures.ts";
-import { newBackupId, writeManifest } from "./manifest.ts";
+import { listBackups, newBackupId, readManifest, writeManifest } from "./manifest.ts";
 import type { Manifest, StoreDomain, StoredStore } from "./manifest.ts";
-import { backupObjects, storageOf } from "./objects.ts";
-import { writePart } from "./parts.ts";
+import { backupObjects, listed, storageOf } from "./objects.ts";
+import type { Listed } from "./objects.ts";
+import { checkPart, writePart } from "./parts.ts";
 import type { Recipients, Written } from "./parts.ts";
 import { amount } from "./progress.ts";
 import type { Progress } from "./progress.ts";
@@ -88,11 +89,20 @@ async function openAll(settings: Settings, warn: (text: string) => void): Promis
     for (const domain of SQL_DOMAINS)
       if (settings.sqlUrls[domain]) opened.push(await mysql(settings, domain));
     opened.push(...openEmbedded(settings, ORDER));
+    for (const snapshot of opened) whole(snapshot);
   } catch (error) {
     await Promise.all(opened.map((snapshot) => snapshot.close()));
     throw error;
   }
   return opened.toSorted((a, b) => ORDER.indexOf(a.domain) - ORDER.indexOf(b.domain));
+}
+
+/** @throws a sentence for a store that a restore has left half loaded: its ledger is written at the end */
+function whole({ domain, kind, migrations }: Snapshot): void {
+  if (kind === "documents" || migrations.length > 0) return;
+  throw new SettingsError(
+    `The store of ${domain} has no migrations: a restore was broken off there, or it was never set up. Begin the restore again with --force, or run "npm run migrate -- up", and then make the backup.`,
+  );
 }
 
 /** Loaded only where there is one. */
@@ -117,14 +127,14 @@ async function writeStore(
   id: string,
   snapshot: Snapshot,
 ): Promise<StoredStore> {
-  const { domain, kind, form, migrations } = snapshot;
+  const { domain, kind, form, migrations, oneMoment } = snapshot;
   const bar = progress.part(domain);
   const part = await writePart(target, `${id}/${domain}.${form}`, await snapshot.read(), {
     recipients,
     progress: (bytes) => bar.add(bytes),
   });
   bar.done(`${amount(part.raw)}, stored in ${amount(part.size)}`);
-  return { domain, kind, migrations, part };
+  return { domain, kind, migrations, oneMoment, part };
 }
 
 /** @throws when migrations ran meanwhile: the parts may not fit each other */
@@ -138,14 +148,31 @@ async function writeObjects({ settings, target, recipients, progress }: Making, 
   const storage = await storageOf(settings);
   const bar = progress.part("objects");
   try {
-    const { part, count, bytes, copied } = await backupObjects(storage, target, id, {
+    const { part, count, bytes, copied, again } = await backupObjects(storage, target, id, {
       recipients,
+      before: listBefore(target, progress),
       progress: (more) => bar.add(more),
     });
-    bar.done(`${count} objects, ${amount(bytes)}, ${copied} of them new`);
+    const mended = again > 0 ? `, of ${again} the copy had gone or had another size` : "";
+    bar.done(`${count} objects, ${amount(bytes)}, ${copied} copied${mended}`);
     return { part, count, bytes };
   } finally {
     storage.close();
+  }
+}
+
+/** The objects of the newest backup; nothing where there is none, or where its list cannot be read. */
+async function* listBefore(target: Target, progress: Progress): AsyncGenerator<Listed> {
+  const newest = (await listBackups(target)).whole.at(-1);
+  if (!newest) return;
+  try {
+    const { objects } = await readManifest(target, newest);
+    await checkPart(target, objects.part);
+    yield* listed(target, objects.part);
+  } catch (error) {
+    progress.say(
+      `Whether copies of objects still have their size is not looked at, since the list of ${newest} cannot be read: ${(error as Error).message}`,
+    );
   }
 }
 

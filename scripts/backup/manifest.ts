@@ -15,6 +15,8 @@ export interface StoredStore {
   kind: StoreKind;
   /** Those that had run. */
   migrations: string[];
+  /** False: the server could not show all of it as one moment saw it. Manifests of versions before do not say. */
+  oneMoment?: boolean;
   part: Written;
 }
 

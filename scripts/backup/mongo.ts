@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { PassThrough } from "node:stream";
 import type { Readable } from "node:stream";
-import { BSON, MongoClient, MongoCompatibilityError, MongoServerError } from "mongodb";
+import { BSON, MongoClient, MongoServerError } from "mongodb";
 import type { ClientSession, Db, Document } from "mongodb";
 import { SettingsError } from "../../lib/settings.ts";
 import type { DocumentDomain, Settings } from "../../lib/settings.ts";
@@ -18,6 +18,11 @@ const BATCH = 500;
 /** The ledger of migrations: written at the end of a restore. */
 const LEDGER = "migrations";
 const NOT_KEPT = [LEDGER, "migrationLock"];
+/** Codes of MongoDB's errors; the first: it no longer remembers the moment. */
+const SNAPSHOT_TOO_OLD = 239;
+const COMMAND_NOT_FOUND = 59;
+/** What nodes call themselves (lib/documents/mongo.ts). */
+const NODES = "club-alliance";
 
 /** Opens a domain's database for a piece of work. */
 export async function withMongo<R>(
@@ -57,19 +62,54 @@ export async function openMongoSnapshot(
 ): Promise<Snapshot> {
   const client = mongoOf(settings.documentUrls[domain] as string);
   const db = client.db();
-  const migrationsNow = async (): Promise<string[]> => ledgerOf(db);
-  const migrations = await migrationsNow();
-  return {
-    domain,
-    kind: "mongodb",
-    form: "jsonl",
-    migrations,
-    migrationsNow,
-    read: () => dump(client, domain, warn),
-    audit: async () => ({ heads: [], checkpoint: null }),
-    erased: async () => [],
-    close: () => client.close(),
-  };
+  try {
+    const oneMoment = await showsMoments(db);
+    if (!oneMoment)
+      warn(
+        `${domain}: the server is no replica set, so that its documents are not all of the same moment. Let nobody write meanwhile, or use a replica set.`,
+      );
+    return {
+      domain,
+      kind: "mongodb",
+      form: "jsonl",
+      oneMoment,
+      migrations: await ledgerOf(db),
+      migrationsNow: () => ledgerOf(db),
+      read: () => dump(client, domain, oneMoment),
+      audit: async () => ({ heads: [], checkpoint: null }),
+      erased: async () => [],
+      close: () => client.close(),
+    };
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
+/** Whether the server has snapshots: a replica set, or what stands before several. */
+async function showsMoments(db: Db): Promise<boolean> {
+  const { setName, msg } = await db.command({ hello: 1 }).catch((error: unknown) => {
+    // Old servers know the same by its first name. Every other error is one: a torn dump must not come of it.
+    if (error instanceof MongoServerError && error.code === COMMAND_NOT_FOUND)
+      return db.command({ isMaster: 1 });
+    throw error;
+  });
+  return Boolean(setName) || msg === "isdbgrid";
+}
+
+/** How many connections of nodes the server has; null where it does not tell. */
+export async function nodesOn(db: Db): Promise<number | null> {
+  try {
+    // Of one's own name, which needs no further rights: the nodes have the same.
+    const found = await db.client
+      .db("admin")
+      .aggregate([{ $currentOp: { allUsers: false, idleConnections: true } }, { $match: { appName: NODES } }])
+      .toArray();
+    return found.length;
+  } catch (error) {
+    if (error instanceof MongoServerError) return null;
+    throw error;
+  }
 }
 
 async function ledgerOf(db: Db): Promise<string[]> {
@@ -77,37 +117,29 @@ async function ledgerOf(db: Db): Promise<string[]> {
   return rows.map(({ _id }) => _id);
 }
 
-async function dump(
-  client: MongoClient,
-  domain: DocumentDomain,
-  warn: (text: string) => void,
-): Promise<Readable> {
+async function dump(client: MongoClient, domain: DocumentDomain, oneMoment: boolean): Promise<Readable> {
   const db = client.db();
-  const session = await snapshotSession(client);
-  if (!session)
-    warn(
-      `${domain}: the server is no replica set, so that its documents are not all of the same moment. Let nobody write meanwhile, or use a replica set.`,
-    );
+  const session = oneMoment ? client.startSession({ snapshot: true }) : null;
   const lines = new PassThrough();
+  try {
+    // The first that is read decides the moment.
+    if (session) await db.collection(LEDGER).findOne({}, { session });
+  } catch (error) {
+    await session?.endSession();
+    throw error;
+  }
   writeLines(db, session, lines)
     .then(() => lines.end())
-    .catch((error: Error) => lines.destroy(error))
+    .catch((error: Error) => lines.destroy(explained(error, domain)))
     .finally(() => void session?.endSession());
   return lines;
 }
 
-/** Null where the server has none. */
-async function snapshotSession(client: MongoClient): Promise<ClientSession | null> {
-  const session = client.startSession({ snapshot: true });
-  try {
-    await client.db().collection(LEDGER).findOne({}, { session });
-    return session;
-  } catch (error) {
-    await session.endSession();
-    // The driver itself knows of old servers.
-    if (error instanceof MongoServerError || error instanceof MongoCompatibilityError) return null;
-    throw error;
-  }
+function explained(error: Error, domain: DocumentDomain): Error {
+  if (!(error instanceof MongoServerError) || error.code !== SNAPSHOT_TOO_OLD) return error;
+  return new SettingsError(
+    `${domain}: reading took longer than MongoDB remembers a moment. Start each mongod with --setParameter minSnapshotHistoryWindowInSeconds=7200, or more.`,
+  );
 }
 
 async function writeLines(db: Db, session: ClientSession | null, to: PassThrough): Promise<void> {

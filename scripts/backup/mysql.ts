@@ -15,6 +15,8 @@ import type { Erased, Snapshot } from "./snapshot.ts";
 
 /** Written at the end of a restore, so that no node starts on half of it. */
 export const LEDGER = ["migrations", "migration_lock"];
+const HAS_LEDGER =
+  "SELECT COUNT(*) AS n FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'migrations'";
 
 const DUMP = ["mariadb-dump", "mysqldump"];
 const CLIENT = ["mariadb", "mysql"];
@@ -25,6 +27,8 @@ export async function openMysql(settings: Settings, domain: SqlDomain): Promise<
   const url = settings.sqlUrls[domain] as string;
   const db = new Database(connect(settings, domain));
   const migrationsNow = async (): Promise<string[]> => {
+    // A restore that was broken off has taken the ledger away.
+    if ((await db.primary.number(HAS_LEDGER)) === 0) return [];
     const rows = await db.primary.all<{ name: string }>("SELECT name FROM migrations ORDER BY name");
     return rows.map(({ name }) => name);
   };
@@ -32,6 +36,7 @@ export async function openMysql(settings: Settings, domain: SqlDomain): Promise<
     domain,
     kind: "mysql",
     form: "sql",
+    oneMoment: true,
     migrations: await migrationsNow(),
     migrationsNow,
     read: () => dump(url),

@@ -1,9 +1,9 @@
 /**
- * Stored objects. They never change, so each is copied once, for all backups together, to `objects/<key>!<sha256>`; a
- * backup has the list of those that there were. What is in no backup's list any more is deleted.
+ * Stored objects. They never change, so each is copied once, for all backups of the same recipients together; a backup
+ * has the list of those that there were. What is in no backup's list any more is deleted.
  */
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdtemp, open, rm, stat } from "node:fs/promises";
+import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -11,21 +11,18 @@ import { PassThrough, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { newId } from "../../lib/ids.ts";
 import type { Settings } from "../../lib/settings.ts";
-import { SettingsError } from "../../lib/settings.ts";
 import { openStorage } from "../../lib/storage/index.ts";
 import type { ObjectInfo, Storage } from "../../lib/storage/index.ts";
 import { PURPOSES } from "../../services/files/files.contract.ts";
-import { checked, decrypted, encrypted, hashed, readPart, writePart } from "./parts.ts";
-import type { Identities, Recipients, Written } from "./parts.ts";
+import { keyOf, nameOf, OBJECTS, shelfOf } from "./object-names.ts";
+import { encrypted, hashed, readPart, writePart } from "./parts.ts";
+import type { Recipients, Written } from "./parts.ts";
 import type { Kept, Target } from "./target.ts";
 
 const AT_ONCE = 8;
-const PREFIX = "objects/";
-/** Sorts before whatever a key has, so that the names are in the order of the keys. */
-const MARK = "!";
-const ENCRYPTED = ".age";
-/** The first line of an object says what it is. */
-const LONGEST_HEADER = 1_000;
+
+/** An object in a backup's list. */
+export type Listed = Pick<Kept, "name" | "size">;
 
 /** Opens the files' storage; nobody is given an address by it. */
 export function storageOf(settings: Settings): Promise<Storage> {
@@ -43,6 +40,15 @@ export interface ObjectsWritten {
   /** As they are stored. */
   bytes: number;
   copied: number;
+  /** Of these, whose copy had gone or had another size. */
+  again: number;
+}
+
+export interface Copying {
+  recipients: Recipients;
+  /** The list of the backup before, which says of what size the copies were. */
+  before: AsyncGenerator<Listed>;
+  progress: (bytes: number) => void;
 }
 
 /** Copies what is new, and writes the list. Uploads that were not taken over yet are left out. */
@@ -50,16 +56,20 @@ export async function backupObjects(
   storage: Storage,
   target: Target,
   folder: string,
-  { recipients, progress }: { recipients: Recipients; progress: (bytes: number) => void },
+  { recipients, before, progress }: Copying,
 ): Promise<ObjectsWritten> {
   const scratch = await mkdtemp(path.join(tmpdir(), "club-alliance-backup-"));
-  const total = { count: 0, bytes: 0, copied: 0 };
+  const total = { count: 0, bytes: 0, copied: 0, again: 0 };
   const list = new PassThrough();
+  const shelf = new Shelf(target, shelfOf(recipients), before);
   const fill = async (): Promise<void> => {
-    const have = new Lookup(target.list(PREFIX));
     for await (const keys of pagesOf(storage)) {
-      const found: (Kept | null)[] = [];
-      for (const key of keys) found.push(await have.find(key));
+      const found: (Listed | null)[] = [];
+      for (const key of keys) {
+        const { copy, lost } = await shelf.find(key);
+        found.push(copy);
+        if (lost) total.again++;
+      }
       const copy = async (key: string, at: number): Promise<void> => {
         const blob = found[at] ?? (await copyOne(storage, target, key, scratch, recipients));
         if (!blob) return;
@@ -85,6 +95,7 @@ export async function backupObjects(
     await Promise.all([fill().catch((error: Error) => void list.destroy(error)), written]);
     return { part: await written, ...total };
   } finally {
+    await shelf.close();
     await rm(scratch, { recursive: true, force: true });
   }
 }
@@ -99,31 +110,58 @@ async function* pagesOf(storage: Storage): AsyncGenerator<string[]> {
     }
 }
 
-/** Finds keys in an ordered list; they are asked for in that order. */
-class Lookup {
-  readonly #list: AsyncGenerator<Kept>;
-  #next: Kept | null | undefined;
+/** The copies that are there for the recipients, each held against what the backup before said of it. */
+class Shelf {
+  readonly #shelf: string;
+  readonly #there: Lookup<Kept>;
+  readonly #said: Lookup<Listed>;
 
-  constructor(list: AsyncGenerator<Kept>) {
-    this.#list = list;
+  constructor(target: Target, shelf: string, before: AsyncGenerator<Listed>) {
+    this.#shelf = shelf;
+    this.#there = new Lookup(target.list(shelf));
+    this.#said = new Lookup(before);
   }
 
-  async find(key: string): Promise<Kept | null> {
-    for (;;) {
-      if (this.#next === undefined) this.#next = (await this.#list.next()).value ?? null;
-      if (this.#next === null || this.#next === undefined) return null;
-      const own = keyOf(this.#next.name);
-      if (own > key) return null;
-      const found = own === key ? this.#next : null;
-      this.#next = undefined;
-      if (found) return found;
-    }
+  /** Which copy of a key is as it was, null for none; whether there was one. Keys are asked for in their order. */
+  async find(key: string): Promise<{ copy: Listed | null; lost: boolean }> {
+    const there = await this.#there.find(key);
+    const said = (await this.#said.find(key)).find(({ name }) => name.startsWith(this.#shelf));
+    // Of those that the list lacks nothing is known; they were put whole or not at all, a newer one in place of a damaged.
+    if (!said) return { copy: there.toSorted((a, b) => a.at - b.at).at(-1) ?? null, lost: false };
+    const copy = there.find(({ name, size }) => name === said.name && size === said.size) ?? null;
+    return { copy, lost: copy === null };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#there.close(), this.#said.close()]);
   }
 }
 
-/** The key of a stored object's name. */
-export function keyOf(name: string): string {
-  return name.slice(PREFIX.length, name.lastIndexOf(MARK));
+/** Finds keys in an ordered list; they are asked for in that order. */
+class Lookup<T extends Listed> {
+  readonly #list: AsyncGenerator<T>;
+  #next: T | null | undefined;
+
+  constructor(list: AsyncGenerator<T>) {
+    this.#list = list;
+  }
+
+  /** All of the key: a copy that was made anew lies beside the damaged one. */
+  async find(key: string): Promise<T[]> {
+    const found: T[] = [];
+    for (;;) {
+      if (this.#next === undefined) this.#next = (await this.#list.next()).value ?? null;
+      if (this.#next === null || this.#next === undefined) return found;
+      const own = keyOf(this.#next.name);
+      if (own > key) return found;
+      if (own === key) found.push(this.#next);
+      this.#next = undefined;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#list.return(undefined);
+  }
 }
 
 /** Null when it was deleted meanwhile. By way of a file, since its name has its hash. */
@@ -133,7 +171,7 @@ async function copyOne(
   key: string,
   scratch: string,
   recipients: Recipients,
-): Promise<Kept | null> {
+): Promise<Listed | null> {
   const object = await storage.get(key);
   if (!object) return null;
   const { contentType, size, stream } = object;
@@ -141,9 +179,9 @@ async function copyOne(
   try {
     const { body, result } = hashed(await encrypted(withHeader({ contentType, size }, stream), recipients));
     await pipeline(body, createWriteStream(file, { mode: 0o600 }));
-    const name = `${PREFIX}${key}${MARK}${result().sha256}${recipients.length > 0 ? ENCRYPTED : ""}`;
+    const name = nameOf(key, result().sha256, recipients);
     await target.put(name, createReadStream(file));
-    return { name, size: (await stat(file)).size, at: Date.now() };
+    return { name, size: (await stat(file)).size };
   } finally {
     await rm(file, { force: true });
   }
@@ -159,58 +197,14 @@ function withHeader(info: ObjectInfo, stream: Readable): Readable {
   );
 }
 
-/** The names in a backup's list. */
-export async function* listed(target: Target, part: Written): AsyncGenerator<Pick<Kept, "name" | "size">> {
-  const lines = createInterface({ input: await readPart(target, part, []), crlfDelay: Infinity });
-  for await (const line of lines) yield JSON.parse(line) as Pick<Kept, "name" | "size">;
-}
-
-/** Puts a backup's objects into the storage; those that are there already stay. Returns how many came in. */
-export async function restoreObjects(
-  target: Target,
-  part: Written,
-  storage: Storage,
-  identities: Identities,
-  progress: (bytes: number) => void,
-): Promise<number> {
-  const scratch = await mkdtemp(path.join(tmpdir(), "club-alliance-restore-"));
-  let restored = 0;
-  const work = async (page: Pick<Kept, "name" | "size">[]): Promise<void> =>
-    inTurns(page, async ({ name, size }) => {
-      const sha256 = name.slice(name.lastIndexOf(MARK) + 1).replace(ENCRYPTED, "");
-      const body = await target.get(name).catch(() => {
-        throw new SettingsError(`${name} is missing beside the backup.`);
-      });
-      const whole = checked(body, name, { size, sha256 });
-      const plain = name.endsWith(ENCRYPTED) ? await decrypted(whole, identities, name) : whole;
-      // All of it is right before any of it is put.
-      const file = path.join(scratch, newId());
-      await pipeline(plain, createWriteStream(file, { mode: 0o600 }));
-      if (await putOne(storage, keyOf(name), file)) restored++;
-      await rm(file);
-      progress(size);
-    });
+/** The objects in a backup's list. */
+export async function* listed(target: Target, part: Written): AsyncGenerator<Listed> {
+  const input = await readPart(target, part, []);
   try {
-    for await (const page of paged(listed(target, part))) await work(page);
-    return restored;
+    for await (const line of createInterface({ input, crlfDelay: Infinity }))
+      yield JSON.parse(line) as Listed;
   } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
-}
-
-/** @param file an object as it was written, the header first */
-async function putOne(storage: Storage, key: string, file: string): Promise<boolean> {
-  await using handle = await open(file, "r");
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(LONGEST_HEADER), 0, LONGEST_HEADER, 0);
-  const end = buffer.subarray(0, bytesRead).indexOf("\n");
-  if (end < 0) throw new SettingsError(`The object ${key} of the backup does not begin as one.`);
-  const info = JSON.parse(buffer.subarray(0, end).toString()) as ObjectInfo;
-  const body = createReadStream(file, { start: end + 1 });
-  try {
-    return await storage.put(key, body, info);
-  } finally {
-    // Where it was there already nobody has read it.
-    body.destroy();
+    input.destroy();
   }
 }
 
@@ -223,7 +217,7 @@ export async function forgetObjects(
   const kept = new Set<string>();
   for (const part of parts) for await (const { name } of listed(target, part)) kept.add(name);
   let deleted = 0;
-  for await (const { name, at } of target.list(PREFIX)) {
+  for await (const { name, at } of target.list(OBJECTS)) {
     if (kept.has(name) || at >= before) continue;
     await target.delete(name);
     deleted++;
@@ -231,20 +225,11 @@ export async function forgetObjects(
   return deleted;
 }
 
-async function* paged<T>(items: AsyncIterable<T>, size = 500): AsyncGenerator<T[]> {
-  let page: T[] = [];
-  for await (const item of items) {
-    page.push(item);
-    if (page.length >= size) {
-      yield page;
-      page = [];
-    }
-  }
-  if (page.length > 0) yield page;
-}
-
 /** Does all, a few at a time. */
-async function inTurns<T>(items: readonly T[], work: (item: T, at: number) => Promise<void>): Promise<void> {
+export async function inTurns<T>(
+  items: readonly T[],
+  work: (item: T, at: number) => Promise<void>,
+): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
     while (next < items.length) {

@@ -1,6 +1,6 @@
 /** The parts of a backup as streams: compressed (zstd), encrypted where somebody may read them (age), and hashed. */
 import { createHash } from "node:crypto";
-import { Readable, Transform } from "node:stream";
+import { PassThrough, Readable, Transform } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
 import { createZstdCompress, createZstdDecompress } from "node:zlib";
 import { Decrypter, Encrypter } from "age-encryption";
@@ -63,7 +63,10 @@ export async function readPart(
 }
 
 /** Reads all of a part and throws a sentence when it is not what was written. */
-export async function checkPart(target: Target, part: Written): Promise<void> {
+export async function checkPart(
+  target: Target,
+  part: Pick<Written, "name" | "size" | "sha256">,
+): Promise<void> {
   const found = await target.get(part.name).catch((error: unknown) => {
     throw new SettingsError(`${part.name} is missing from the backup (${(error as Error).name}).`);
   });
@@ -85,7 +88,8 @@ export async function decrypted(source: Readable, identities: Identities, what: 
   const decrypter = new Decrypter();
   for (const each of identities) decrypter.addIdentity(each);
   try {
-    return fromWeb(source, await decrypter.decrypt(Readable.toWeb(source)));
+    const plain = fromWeb(source, await decrypter.decrypt(Readable.toWeb(source)));
+    return joined(plain, new PassThrough(), (error) => damage(error, what));
   } catch (error) {
     source.destroy();
     throw new SettingsError(
@@ -133,9 +137,19 @@ export function checked(
   return joined(body, end);
 }
 
-/** As `source.pipe(step)`, but an error of either ends both. */
-export function joined(source: Readable, next: Transform): Readable {
-  source.once("error", (error) => next.destroy(error));
+/** What the decrypter finds is damage; a disk or a server that fails (it has a code) is not. */
+function damage(error: Error, what: string): Error {
+  if (error instanceof SettingsError || "code" in error) return error;
+  return new SettingsError(`${what} is damaged: ${error.message}.`);
+}
+
+/** As `source.pipe(step)`, but an error of either ends both. @param told what is said of an error of the source's */
+export function joined(
+  source: Readable,
+  next: Transform,
+  told: (error: Error) => Error = (error) => error,
+): Readable {
+  source.once("error", (error) => next.destroy(told(error)));
   next.once("close", () => {
     if (!source.readableEnded) source.destroy();
   });

@@ -9,12 +9,17 @@ import { connect } from "../../mixins/database.ts";
 import { embeddedFile, openEmbedded } from "./embedded.ts";
 import type { Manifest, StoreDomain, StoredStore } from "./manifest.ts";
 import { erasedOf } from "./mysql.ts";
+import type { Erased } from "./snapshot.ts";
 
 const MIGRATIONS = path.join(import.meta.dirname, "..", "..", "migrations");
 
 /** @throws a sentence when this code or these settings cannot take the backup */
 export function fits(settings: Settings, { id, stores, version }: Manifest): void {
   for (const { domain, kind, migrations } of stores) {
+    if (kind !== "documents" && migrations.length === 0)
+      throw new SettingsError(
+        `The backup ${id} has ${domain} without its migrations: it was made of a store that was not whole. Take another one.`,
+      );
     const known = readdirSync(path.join(MIGRATIONS, domain));
     const unknown = migrations.find((name) => !known.includes(`${name}.ts`));
     if (unknown)
@@ -45,26 +50,42 @@ export function lockEmbedded(settings: Settings, stores: readonly StoredStore[])
   return free;
 }
 
-/** Domains whose store has something in it. @throws while a node works on one of them */
-export async function occupied(settings: Settings, stores: readonly StoredStore[]): Promise<StoreDomain[]> {
+/**
+ * Domains whose store has something in it.
+ * @param say told of servers that do not tell who works on them
+ * @throws while a node works on one of them
+ */
+export async function occupied(
+  settings: Settings,
+  stores: readonly StoredStore[],
+  say: (text: string) => void,
+): Promise<StoreDomain[]> {
   const found: StoreDomain[] = [];
+  const silent: StoreDomain[] = [];
   for (const { domain, kind } of stores) {
     const file = embeddedFile(settings, domain);
     const has = file
       ? existsSync(file)
       : kind === "mysql"
         ? await hasTables(settings, domain as SqlDomain)
-        : await hasCollections(settings, domain as DocumentDomain);
+        : await hasCollections(settings, domain as DocumentDomain, () => silent.push(domain));
     if (has) found.push(domain);
   }
+  if (silent.length > 0)
+    say(`The server of ${silent.join(", ")} does not tell who is connected: see to it that no node is.`);
   return found;
 }
+
+/** TiDB has a list of all its servers; the other one is of the one that answers. */
+const HAS_CLUSTER_LIST =
+  "SELECT COUNT(*) AS n FROM information_schema.tables WHERE LOWER(table_schema) = 'information_schema' AND LOWER(table_name) = 'cluster_processlist'";
 
 async function hasTables(settings: Settings, domain: SqlDomain): Promise<boolean> {
   return withDatabase(settings, domain, async ({ primary }) => {
     // Without further rights one sees those of one's own name: the nodes'.
+    const list = (await primary.number(HAS_CLUSTER_LIST)) > 0 ? "cluster_processlist" : "processlist";
     const others = await primary.number(
-      "SELECT COUNT(*) AS n FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+      `SELECT COUNT(*) AS n FROM information_schema.${list} WHERE db = DATABASE() AND id <> CONNECTION_ID()`,
     );
     if (others > 0)
       throw new SettingsError(
@@ -81,9 +102,19 @@ async function tablesOf({ primary }: Pick<Database, "primary">): Promise<string[
   return rows.map(({ name }) => name);
 }
 
-async function hasCollections(settings: Settings, domain: DocumentDomain): Promise<boolean> {
-  const { withMongo } = await import("./mongo.ts");
+async function hasCollections(
+  settings: Settings,
+  domain: DocumentDomain,
+  silent: () => void,
+): Promise<boolean> {
+  const { nodesOn, withMongo } = await import("./mongo.ts");
   return withMongo(settings, domain, async (db) => {
+    const nodes = await nodesOn(db);
+    if (nodes === null) silent();
+    else if (nodes > 0)
+      throw new SettingsError(
+        `${nodes} connections of nodes are open to the MongoDB of ${domain}: stop the nodes first.`,
+      );
     return (await db.listCollections({}, { nameOnly: true }).toArray()).length > 0;
   });
 }
@@ -106,16 +137,13 @@ export async function emptyServer(settings: Settings, { domain, kind }: StoredSt
 }
 
 /** Who is erased in the store that is about to be replaced; null when it cannot be read. */
-export async function erasedThere(settings: Settings): Promise<string[] | null> {
+export async function erasedThere(settings: Settings): Promise<Erased[] | null> {
   try {
-    if (settings.sqlUrls.users) {
-      const erased = await withDatabase(settings, "users", (db) => erasedOf(db));
-      return erased.map(({ id }) => id);
-    }
+    if (settings.sqlUrls.users) return await withDatabase(settings, "users", (db) => erasedOf(db));
     const [users] = openEmbedded(settings, ["users"]);
     if (!users) return [];
     try {
-      return (await users.erased()).map(({ id }) => id);
+      return await users.erased();
     } finally {
       await users.close();
     }

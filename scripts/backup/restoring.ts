@@ -10,17 +10,19 @@ import type { DocumentDomain, Settings, SqlDomain } from "../../lib/settings.ts"
 import { verifyLog } from "../../services/admin/audit-verify.ts";
 import type { Verdict } from "../../services/admin/audit-verify.ts";
 import { embeddedFile } from "./embedded.ts";
-import { knownErased } from "./erasures.ts";
+import { knownErased, writeErasedList } from "./erasures.ts";
 import { listBackups } from "./manifest.ts";
 import type { Manifest, StoredStore } from "./manifest.ts";
 import { load } from "./mysql.ts";
-import { restoreObjects, storageOf } from "./objects.ts";
+import { storageOf } from "./objects.ts";
 import { checkPart, readPart } from "./parts.ts";
 import type { Identities, Written } from "./parts.ts";
 import { emptyServer, erasedThere, fits, lockEmbedded, occupied, withDatabase } from "./places.ts";
 import { amount } from "./progress.ts";
 import type { Progress } from "./progress.ts";
+import { restoreObjects, tryKey } from "./restore-objects.ts";
 import * as settling from "./settling.ts";
+import type { Erased } from "./snapshot.ts";
 import type { Target } from "./target.ts";
 
 export interface Restoring {
@@ -35,20 +37,28 @@ export interface Restoring {
   progress: Progress;
 }
 
-/** Returns whether the audit log is whole. @throws a sentence, and has changed nothing, when the backup is damaged */
-export async function restore(restoring: Restoring): Promise<Verdict> {
+export interface Restored {
+  /** Whether the audit log is whole. */
+  verdict: Verdict;
+  /** A sentence for each object that is missing or damaged in the backup. */
+  lost: string[];
+}
+
+/** @throws a sentence, and has changed nothing, when the backup's own parts are damaged */
+export async function restore(restoring: Restoring): Promise<Restored> {
   const { settings, manifest, progress } = restoring;
   fits(settings, manifest);
   await checkAll(restoring);
   const unlock = lockEmbedded(settings, manifest.stores);
   const staging = path.join(settings.dataDir, ".restoring");
   try {
-    const erased = await toErase(restoring, await occupied(settings, manifest.stores));
+    const erased = await toErase(restoring, await full(restoring));
     await rm(staging, { recursive: true, force: true });
     await mkdir(staging, { recursive: true, mode: 0o700 });
-    await bringObjects(restoring);
     const staged = { ...settings, dataDir: staging };
     for (const store of manifest.stores) await bringStore(restoring, staged, store);
+    // After their rows: a node that should not be there takes those without rows for orphans.
+    const lost = await bringObjects(restoring);
     await settle(restoring, staged, erased);
     const verdict = await withDatabase(staged, "admin", ({ primary }) =>
       verifyLog(primary, manifest.audit.heads, Date.now()),
@@ -58,7 +68,7 @@ export async function restore(restoring: Restoring): Promise<Verdict> {
     progress.say(
       `Access tokens that were given before end by ${new Date(Date.now() + 600_000).toISOString()} at the latest: start the nodes then, or with a new key alone in JWT_KEYS.`,
     );
-    return verdict;
+    return { verdict, lost };
   } finally {
     await rm(staging, { recursive: true, force: true });
     unlock();
@@ -73,39 +83,62 @@ async function checkAll({ target, manifest, identities, progress }: Restoring): 
   // A key that does not fit is noticed here.
   const [first] = stores;
   if (first) (await readPart(target, first.part, identities)).on("error", () => undefined).destroy();
+  await tryKey(target, objects.part, identities);
   progress.say(`Backup ${manifest.id}: ${parts.length} parts are as they were written.`);
+  const torn = stores.filter(({ oneMoment }) => oneMoment === false).map(({ domain }) => domain);
+  if (torn.length > 0)
+    progress.say(`Of ${torn.join(", ")} not all is of the same moment: the server was no replica set.`);
+}
+
+function full({ settings, manifest, progress }: Restoring): Promise<string[]> {
+  return occupied(settings, manifest.stores, (text) => progress.say(text));
 }
 
 /** Everybody who must not come back, by every list that there is. */
-async function toErase(
-  { settings, target, manifest, force, erased, progress }: Restoring,
-  full: readonly string[],
-): Promise<Set<string>> {
+async function toErase(restoring: Restoring, full: readonly string[]): Promise<Set<string>> {
+  const { settings, target, manifest, force, erased, progress } = restoring;
   if (full.length > 0 && !force)
     throw new SettingsError(
       `There is something in the stores of ${full.join(", ")}: --force replaces it by the backup ${manifest.id}.`,
     );
   const { ids, until } = await knownErased(target, (await listBackups(target)).whole);
-  for (const id of erased) ids.add(id);
-  if (full.includes("users")) {
-    const there = await erasedThere(settings);
-    for (const id of there ?? []) ids.add(id);
-    if (there) return ids;
-    progress.say("Who is erased in the store of users that is replaced cannot be read.");
-  }
+  const there = full.includes("users") ? await erasedThere(settings) : [];
   progress.say(
-    `The newest list of who was erased is of ${new Date(until).toISOString()}. Whoever was erased later comes back, unless --erased FILE names them: the logs have their DELETE /users/me.`,
+    `The newest list of who was erased is of ${new Date(until).toISOString()}. Whoever was erased later comes back, unless --erased FILE names them${full.includes("users") && there ? ", or the store that is replaced" : ""}: the logs have their DELETE /users/me.`,
   );
-  return ids;
+  if (!there) progress.say("Who is erased in the store of users that is replaced cannot be read.");
+  const named = erased.map((id) => ({ id, at: Date.now() }));
+  const fresh = [...(there ?? []), ...named].filter(({ id }) => !ids.has(id));
+  await noteErased(restoring, fresh);
+  return new Set([...ids, ...fresh.map(({ id }) => id)]);
 }
 
-async function bringObjects({ settings, target, manifest, identities, progress }: Restoring): Promise<void> {
+/** Before anything is emptied: a restore that is begun again no longer has the store that told of them. */
+async function noteErased({ target, progress }: Restoring, fresh: readonly Erased[]): Promise<void> {
+  if (fresh.length === 0) return;
+  try {
+    const name = await writeErasedList(target, fresh, Date.now());
+    progress.say(`${name}: ${fresh.length} people who were erased and are in no list yet.`);
+  } catch (error) {
+    progress.say(
+      `${fresh.length} people were erased and are in no list, and none can be written beside the backups (${(error as Error).message}): if this restore is broken off, a second one will not know them.`,
+    );
+  }
+}
+
+/** Returns a sentence for each that is missing or damaged. */
+async function bringObjects(restoring: Restoring): Promise<string[]> {
+  const { settings, target, manifest, identities, progress } = restoring;
   const storage = await storageOf(settings);
   const bar = progress.part("objects", manifest.objects.bytes);
   try {
     const { part, count } = manifest.objects;
-    const restored = await restoreObjects(target, part, storage, identities, (bytes) => bar.add(bytes));
-    bar.done(`${restored} of ${count} objects restored, the others were there`);
+    const { restored, lost } = await restoreObjects(target, part, storage, identities, (bytes) =>
+      bar.add(bytes),
+    );
+    const others = lost.length > 0 ? `, ${lost.length} are missing or damaged` : "";
+    bar.done(`${restored} of ${count} objects restored${others}, the others were there`);
+    return lost;
   } finally {
     storage.close();
   }

@@ -15,6 +15,8 @@ export interface Snapshot {
   migrations: string[];
   /** The file's ending. */
   form: "sqlite" | "sql" | "jsonl";
+  /** Whether all of it is as one moment saw it. */
+  oneMoment: boolean;
   /** What is in it. Called once. */
   read(): Promise<Readable>;
   /** Of the admin domain. */
