@@ -1,15 +1,20 @@
 /** Backups of a federation at work, by the commands; and what a restore makes of them. */
 import { existsSync } from "node:fs";
-import { appendFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, cp, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { zstdDecompressSync } from "node:zlib";
 import { generateIdentity, identityToRecipient } from "age-encryption";
 import sharp from "sharp";
+import { readSettings } from "../../lib/settings.ts";
 import { openStore } from "../../lib/sqlite.ts";
+import { storageOf } from "../../scripts/backup/objects.ts";
+import { openTarget } from "../../scripts/backup/target.ts";
 import type { Federation, Person } from "../support/federation.ts";
 import { eventually, startFederation } from "../support/federation.ts";
 import { backup, begin, ended, idOf, restore } from "../support/backups.ts";
 import { Depot } from "../support/files.ts";
+import { alter, namesIn, relist, unshelve } from "../support/listed-objects.ts";
 
 const DAY = 24 * 3_600_000;
 
@@ -84,6 +89,15 @@ async function restored(args: string[]): Promise<string> {
   federation = await startFederation({ env });
   if (code !== 0) throw new Error(output);
   return output;
+}
+
+/** An identity in a file, and its recipient in another. */
+async function keyPair(name: string): Promise<{ keys: string; recipients: string }> {
+  const identity = await generateIdentity();
+  const [keys, recipients] = [path.join(root, `${name}-identity`), path.join(root, `${name}-recipients`)];
+  await writeFile(keys, `# made for a test\n${identity}\n`);
+  await writeFile(recipients, `${await identityToRecipient(identity)}\n`);
+  return { keys, recipients };
 }
 
 /** What a person sees of what was there. */
@@ -238,12 +252,44 @@ describe("refused is", () => {
     expect((await restore([copy], elsewhere())).output).toMatch(/were broken off/);
   }, 60_000);
 
-  test("an object that was changed", async () => {
+  test("one of a store that was half loaded", async () => {
     const copy = await copied();
-    const objects = await readdir(path.join(copy, "objects"), { recursive: true, withFileTypes: true });
-    const object = objects.find((entry) => entry.isFile());
-    await appendFile(path.join(object?.parentPath as string, object?.name as string), "more");
-    expect((await restore([copy, "--backup", first], elsewhere())).output).toMatch(/objects\/.* is damaged/);
+    await alter(copy, first, ({ stores }) => {
+      const clubs = stores.find(({ domain }) => domain === "clubs");
+      clubs?.migrations.splice(0);
+    });
+    const { code, output } = await restore([copy, "--backup", first], elsewhere());
+    expect(code).toBe(1);
+    expect(output).toMatch(/has clubs without its migrations/);
+    expect(existsSync(path.join(elsewhere().DATA_DIR, "clubs.sqlite"))).toBe(false);
+  }, 60_000);
+
+  test("objects for which the key is another, before anything is changed", async () => {
+    const copy = await copied();
+    const { recipients } = await keyPair("objects");
+    const theirs = await readFile(
+      path.join(copy, idOf(await backup([copy, "--recipients", recipients], env)), "objects.jsonl.zst"),
+    );
+    const list = zstdDecompressSync(theirs).toString();
+    await relist(copy, first, () => list);
+    const mine = (await keyPair("mine")).keys;
+    const args = [copy, "--backup", first];
+    expect((await restore(args, elsewhere())).output).toMatch(/^objects.*encrypted: name the file/m);
+    const { code, output } = await restore([...args, "--identity", mine], elsewhere());
+    expect(code).toBe(1);
+    expect(output).toMatch(/^objects.* cannot be read with the key/m);
+    expect(existsSync(path.join(elsewhere().DATA_DIR, "users.sqlite"))).toBe(false);
+  }, 120_000);
+
+  test("a file that is named by nothing", async () => {
+    expect(await backup([path.join(root, "unnamed"), "--recipients", ""], env)).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/^--recipients .*cannot be read/m),
+    });
+    expect((await restore([to, "--identity", ""], elsewhere())).output).toMatch(/^--identity .*cannot be/m);
+    expect((await restore([to, "--erased", ""], elsewhere())).output).toMatch(/^--erased .*cannot be/m);
+    expect(existsSync(path.join(root, "unnamed"))).toBe(false);
+    expect(existsSync(path.join(elsewhere().DATA_DIR, "users.sqlite"))).toBe(false);
   }, 60_000);
 
   test("a restore over what is there, or while a node runs", async () => {
@@ -288,10 +334,7 @@ describe("refused is", () => {
 });
 
 test("encrypted for who has the key, and only the newest are kept", async () => {
-  const identity = await generateIdentity();
-  const [keys, recipients] = [path.join(root, "identity"), path.join(root, "recipients")];
-  await writeFile(keys, `# made for a test\n${identity}\n`);
-  await writeFile(recipients, `${await identityToRecipient(identity)}\n`);
+  const { keys, recipients } = await keyPair("own");
   const secret = path.join(root, "secret");
   for (let round = 0; round < 3; round++)
     idOf(await backup([secret, "--recipients", recipients, "--keep", "2"], env));
@@ -312,3 +355,139 @@ test("encrypted for who has the key, and only the newest are kept", async () => 
     output: expect.stringMatching(/objects: [1-9]\d* of/),
   });
 }, 180_000);
+
+test("after a change of recipients the new identity alone reads a backup, and the old copies go", async () => {
+  const place = path.join(root, "rotated");
+  const [before, after] = [await keyPair("before"), await keyPair("after")];
+  idOf(await backup([place, "--recipients", before.recipients], env));
+  idOf(await backup([place], env));
+  const rotated = await backup([place, "--recipients", after.recipients], env);
+  expect(rotated.output).toMatch(/^objects: [1-9]\d* objects, .*, [1-9]\d* copied$/m);
+  expect((await backup([place, "--recipients", after.recipients], env)).output).toMatch(/, 0 copied$/m);
+
+  const target = { DATA_DIR: path.join(root, "by-the-new") };
+  expect(await restore([place, "--identity", after.keys], target)).toMatchObject({
+    code: 0,
+    output: expect.stringMatching(/^objects: [1-9]\d* of/m),
+  });
+
+  const files = async () =>
+    (await readdir(path.join(place, "objects"), { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.join(entry.parentPath, entry.name));
+  const long = new Date(Date.now() - 3 * DAY);
+  for (const each of await files()) await utimes(each, long, long);
+  const last = idOf(await backup([place, "--recipients", after.recipients, "--keep", "1"], env));
+  expect((await files()).map((each) => path.relative(place, each)).toSorted()).toEqual(
+    (await namesIn(place, last)).toSorted(),
+  );
+}, 180_000);
+
+test("a backup whose objects lie in no folder of their own is restored", async () => {
+  const place = path.join(root, "older");
+  const { keys, recipients } = await keyPair("older");
+  const id = idOf(await backup([place, "--recipients", recipients], env));
+  await unshelve(place, id);
+  expect((await namesIn(place, id))[0]).toMatch(/^objects\/[a-z]+\//);
+  expect(
+    await restore([place, "--identity", keys], { DATA_DIR: path.join(root, "from-older") }),
+  ).toMatchObject({ code: 0, output: expect.stringMatching(/^objects: [1-9]\d* of/m) });
+  // What they were encrypted for nobody knows: the next backup has its own.
+  expect((await backup([place, "--recipients", recipients], env)).output).toMatch(/, [1-9]\d* copied$/m);
+}, 120_000);
+
+test("objects that are gone or damaged stop nothing else, and the next backup copies them anew", async () => {
+  const storage = await storageOf(readSettings(env));
+  const own = ["post/1-kept", "post/2-gone", "post/3-longer", "post/4-changed"];
+  for (const key of own)
+    await storage.put(key, Buffer.from("A picture."), { size: 10, contentType: "image/png" });
+  const place = path.join(root, "holes");
+  const { keys, recipients } = await keyPair("holes");
+  const names = await namesIn(place, idOf(await backup([place, "--recipients", recipients], env)));
+  const copyOf = (key: string): string =>
+    path.join(place, names.find((name) => name.includes(`/${key}!`)) as string);
+  await rm(copyOf("post/2-gone"));
+  await appendFile(copyOf("post/3-longer"), "more");
+  const bytes = await readFile(copyOf("post/4-changed"));
+  bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 1;
+  await writeFile(copyOf("post/4-changed"), bytes);
+
+  const holed = { DATA_DIR: path.join(root, "holed") };
+  const { code, output } = await restore([place, "--identity", keys], holed);
+  expect(code).toBe(1);
+  expect(output).toMatch(/The audit log is whole/);
+  expect(output).toMatch(/^Restored: /m);
+  expect(output).toMatch(/^objects\/.*2-gone!\S+ is missing/m);
+  expect(output).toMatch(/^objects\/.*3-longer!\S+ is damaged/m);
+  expect(output).toMatch(/^objects\/.*4-changed!\S+ is damaged/m);
+  expect(existsSync(path.join(holed.DATA_DIR, "users.sqlite"))).toBe(true);
+  const there = await storageOf(readSettings(holed));
+  expect(await there.list("post/")).toEqual(["post/1-kept"]);
+
+  // Of the same size is what only a restore reads.
+  await rm(copyOf("post/4-changed"));
+  const mended = await backup([place, "--recipients", recipients], env);
+  expect(mended.output).toMatch(/, 3 copied, of 3 the copy had gone or had another size$/m);
+  expect((await backup([place, "--recipients", recipients], env)).output).toMatch(/, 0 copied$/m);
+  const again = { DATA_DIR: path.join(root, "whole-again") };
+  expect((await restore([place, "--identity", keys], again)).code).toBe(0);
+  expect(await (await storageOf(readSettings(again))).list("post/")).toEqual(own);
+  for (const key of own) await storage.delete(key);
+}, 180_000);
+
+test("who was erased is noted before the store that knows of it is emptied", async () => {
+  const place = { DATA_DIR: path.join(root, "knowing") };
+  expect((await restore([to, "--backup", first], place)).output).toContain("1 people erased again");
+  const only = async (): Promise<string> => {
+    const copy = await mkdtemp(path.join(root, "listless-"));
+    for (const each of [first, "objects"])
+      await cp(path.join(to, each), path.join(copy, each), { recursive: true });
+    return copy;
+  };
+  const sealed = await only();
+  // Nobody can write there, root neither.
+  await symlink(path.join(root, "nowhere", "at-all"), path.join(sealed, "erased"));
+  const warned = await restore([sealed, "--force"], place);
+  expect(warned.output).toMatch(/1 people were erased and are in no list.*a second one will not know them/);
+  expect(warned.output).toContain("1 people erased again");
+
+  const copy = await only();
+  const noted = await restore([copy, "--force"], place);
+  expect(noted.output).toMatch(/The newest list of who was erased is of /);
+  const lists = await readdir(path.join(copy, "erased"));
+  expect(lists).toHaveLength(1);
+  expect(await readFile(path.join(copy, "erased", lists[0] as string), "utf8")).toContain(leaver.id);
+  // As when it was broken off: the store tells nobody any more.
+  await rm(path.join(place.DATA_DIR, "users.sqlite"));
+  expect((await restore([copy, "--force"], place)).output).toContain("1 people erased again");
+}, 180_000);
+
+test("a store without its migrations is not backed up", async () => {
+  const place = { DATA_DIR: path.join(root, "half") };
+  expect((await restore([to], place)).code).toBe(0);
+  const store = openStore(path.join(place.DATA_DIR, "clubs.sqlite"));
+  store.run("DELETE FROM migrations");
+  store.close();
+  const { code, output } = await backup([path.join(root, "of-half")], place);
+  expect(code).toBe(1);
+  expect(output).toMatch(/The store of clubs has no migrations: .*restore again with --force/);
+}, 60_000);
+
+test("a Pushgateway that is away makes no backup fail", async () => {
+  const { code, output } = await backup([path.join(root, "told"), "--push", "http://127.0.0.1:1"], env);
+  expect(output).toMatch(/^Backup \S+: /m);
+  expect(output).toMatch(/The backup is made, but the Pushgateway "http:\/\/127\.0\.0\.1:1" was not told/);
+  expect(code).toBe(0);
+}, 60_000);
+
+test("what another process renames or deletes meanwhile is in no list", async () => {
+  const folder = await mkdtemp(path.join(root, "target-"));
+  const target = await openTarget(folder);
+  for (const name of ["a", "b", "c"]) await writeFile(path.join(folder, name), name);
+  const seen: string[] = [];
+  for await (const { name } of target.list("")) {
+    seen.push(name);
+    await rm(path.join(folder, "b"), { force: true });
+  }
+  expect(seen).toEqual(["a", "c"]);
+});

@@ -110,6 +110,9 @@ describeWith(["mariadb", "mongodb", "s3"], "backups of servers", () => {
     expect((await restore([to], env)).output).toMatch(/--force replaces it/);
     const { code, output } = await restore([to, "--backup", id, "--force"], env);
     expect(output).toMatch(/The audit log is whole: [1-9]\d* entries\./);
+    expect(output).toMatch(/^Of .*posts.* not all is of the same moment/m);
+    // The imitation of MongoDB does not know how.
+    expect(output).toMatch(/^The server of .*posts.* does not tell who is connected/m);
     expect(code).toBe(0);
     expect(await titles()).toEqual(["News"]);
     expect(await inSql("users", `SELECT id FROM users WHERE id = '${late.id}'`)).toEqual([]);
@@ -145,6 +148,21 @@ describeWith(["mariadb", "mongodb", "s3"], "backups of servers", () => {
     expect(code).toBe(1);
     expect(output).toMatch(/The audit log is NOT whole: altered/);
   }, 180_000);
+
+  test("a database that a restore has left without its migrations is not backed up", async () => {
+    const client = new MongoClient(url("posts"));
+    try {
+      const ledger = client.db().collection("migrations");
+      const rows = await ledger.find().toArray();
+      await ledger.deleteMany({});
+      const { code, output } = await backup([to], env);
+      await ledger.insertMany(rows);
+      expect(output).toMatch(/The store of posts has no migrations: .*restore again with --force/);
+      expect(code).toBe(1);
+    } finally {
+      await client.close();
+    }
+  }, 60_000);
 
   test("a database that is away fails the backup, which leaves no manifest", async () => {
     const away = { ...env, CLUBS_DB_URL: "mysql://root@127.0.0.1:1/clubs" };
