@@ -116,12 +116,16 @@ export async function spendToken(tx: Tx, { user_id: user, id }: TokenRow, now: n
   return spent > 0;
 }
 
-/** No token that was sent may reset the password any more. */
-export async function voidResets(tx: Tx, user: string, now: number): Promise<void> {
-  await tx.run(
-    "UPDATE account_tokens SET used_at = :now WHERE user_id = :user AND kind = 'reset' AND used_at IS NULL",
-    { user, now },
-  );
+/**
+ * No token that was sent does anything any more. Part of every new password and every new e-mail: who takes an account
+ * back by a new password must not lose it to a change of e-mail that somebody else has asked for before.
+ */
+export async function voidTokens(tx: Tx, user: string, now: number): Promise<void> {
+  await tx.run("UPDATE account_tokens SET used_at = :now WHERE user_id = :user AND used_at IS NULL", {
+    user,
+    now,
+  });
+  await tx.run("UPDATE users SET email_token = NULL WHERE id = :user", { user });
 }
 
 /** Asks for a mail, in the transaction of what it tells of. */

@@ -6,7 +6,7 @@ import { newId } from "../../lib/ids.ts";
 import { hashPassword, passwordProblem } from "../../lib/passwords.ts";
 import { SettingsError } from "../../lib/settings.ts";
 import type { Settings } from "../../lib/settings.ts";
-import { voidResets } from "./account-mails.ts";
+import { voidTokens } from "./account-mails.ts";
 import { aggregateOf, createAccount, load, loadByLogin, lock } from "./accounts.ts";
 import type { UserRow } from "./accounts.ts";
 import { holderOf, normalize, usernameValue } from "./identities.ts";
@@ -87,7 +87,7 @@ export async function setPassword(
         [...new Set([...(await givenRoles(tx, id)), "admin" as const])],
         user.status === "active",
       );
-    await voidResets(tx, id, now);
+    await voidTokens(tx, id, now);
     await forgetFailures(tx, id);
     await endSessions(tx, id);
     const changed = (await load(tx, id)) as UserRow;

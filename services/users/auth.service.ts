@@ -10,7 +10,7 @@ import { recordAs } from "../../mixins/acting.ts";
 import { database } from "../../mixins/database.ts";
 import { runtimeOf } from "../../mixins/runtime.ts";
 import { refuseSwitchedOff } from "../../mixins/switches.ts";
-import { composeMail, findToken, issueToken, spendToken, tellMailDue, voidResets } from "./account-mails.ts";
+import { composeMail, findToken, issueToken, spendToken, tellMailDue, voidTokens } from "./account-mails.ts";
 import { createAccount, load, loadByLogin, lock, presentOwn, refuseTaken } from "./accounts.ts";
 import type { UserRow } from "./accounts.ts";
 import { announce } from "./announce.ts";
@@ -133,7 +133,7 @@ export default implement(auth, {
           id,
           hash,
         });
-        await voidResets(tx, id, Date.now());
+        await voidTokens(tx, id, Date.now());
         const others = { except: ctx.locals.sid as string };
         announce(this.broker, tx, await endSessions(tx, id, others));
       });
@@ -166,7 +166,7 @@ export default implement(auth, {
           id,
           hash,
         });
-        await voidResets(tx, id, now);
+        await voidTokens(tx, id, now);
         await forgetFailures(tx, id);
         announce(this.broker, tx, await endSessions(tx, id));
         await recordAs(tx, ctx, "users", id);

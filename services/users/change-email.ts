@@ -1,7 +1,7 @@
 /** A new e-mail: asked for with a token to the new address and a notice to the old one, then confirmed. */
 import type { Database, Tx } from "../../lib/database.ts";
 import { AppError } from "../../lib/errors.ts";
-import { findToken, issueToken, spendToken, tellMailDue, voidResets } from "./account-mails.ts";
+import { findToken, issueToken, spendToken, tellMailDue, voidTokens } from "./account-mails.ts";
 import { aggregateOf, load, lock, searchKey } from "./accounts.ts";
 import type { UserRow } from "./accounts.ts";
 import * as identities from "./identities.ts";
@@ -54,12 +54,12 @@ export async function confirmEmail(
       updated_at: now,
     };
     await tx.run(
-      `UPDATE users SET email = :email, email_key = :email_key, email_token = NULL, search_key = :search_key,
+      `UPDATE users SET email = :email, email_key = :email_key, search_key = :search_key,
        version = :version, updated_at = :updated_at WHERE id = :id`,
       { ...next, search_key: searchKey(next) },
     );
-    // What was sent to the old address opens nothing any more.
-    await voidResets(tx, user.id, now);
+    // What was sent before, to the old address too, opens nothing any more.
+    await voidTokens(tx, user.id, now);
     await tx.tell({ type: "users.updated", aggregate: aggregateOf(next), data: {} });
     await also(tx, user.id);
   });
