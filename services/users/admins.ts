@@ -10,7 +10,7 @@ import { voidTokens } from "./account-mails.ts";
 import { aggregateOf, createAccount, load, loadByLogin, lock } from "./accounts.ts";
 import type { UserRow } from "./accounts.ts";
 import { holderOf, normalize, usernameValue } from "./identities.ts";
-import { forgetFailures } from "./login-failures.ts";
+import { forgetAllFailures } from "./login-failures.ts";
 import { givenRoles, holdersOf, writeRoles } from "./roles.ts";
 import { endSessions } from "./session-store.ts";
 
@@ -88,7 +88,7 @@ export async function setPassword(
         user.status === "active",
       );
     await voidTokens(tx, id, now);
-    await forgetFailures(tx, id);
+    await forgetAllFailures(tx, id);
     await endSessions(tx, id);
     const changed = (await load(tx, id)) as UserRow;
     await tx.tell({ type: "users.updated", aggregate: aggregateOf(changed), data: {} });

@@ -94,7 +94,7 @@ export const auth = declare("auth", {
     summary: { en: "Change my password", "zh-CN": "修改密码" },
     params: T.Object({ currentPassword: AnyPassword, newPassword: Password }),
     access: "user",
-    errors: ["WRONG_PASSWORD", "OVERLOADED"],
+    errors: ["WRONG_PASSWORD", "ACCOUNT_LOCKED", "OVERLOADED"],
     audit: { subject: "user", id: null },
   },
   forgotPassword: {
@@ -120,7 +120,7 @@ export const auth = declare("auth", {
     params: T.Object({ password: AnyPassword, email: Email }),
     status: 202,
     access: "user",
-    errors: ["WRONG_PASSWORD", "EMAIL_DOMAIN", "OVERLOADED"],
+    errors: ["WRONG_PASSWORD", "ACCOUNT_LOCKED", "EMAIL_DOMAIN", "OVERLOADED"],
     audit: { subject: "user", id: null },
   },
   confirmEmail: {

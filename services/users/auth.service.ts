@@ -4,7 +4,7 @@ import { newId } from "../../lib/ids.ts";
 import { implement, userOf } from "../../lib/implement.ts";
 import type { Mixin } from "../../lib/implement.ts";
 import { Signer } from "../../lib/tokens.ts";
-import { DUMMY_HASH, hashPassword, verifyPassword } from "../../lib/passwords.ts";
+import { hashPassword } from "../../lib/passwords.ts";
 import { loadSigningKeys } from "../../lib/signing-keys.ts";
 import { recordAs } from "../../mixins/acting.ts";
 import { database } from "../../mixins/database.ts";
@@ -17,11 +17,11 @@ import { announce } from "./announce.ts";
 import { auth } from "./auth.contract.ts";
 import { askForEmail, confirmEmail } from "./change-email.ts";
 import { normalize } from "./identities.ts";
-import { forgetFailures } from "./login-failures.ts";
+import { forgetAllFailures } from "./login-failures.ts";
 import { givenRoles } from "./roles.ts";
 import { mailKeysOf } from "./secrets.ts";
 import { endSessions, openSession, rotate } from "./session-store.ts";
-import { refuseDomain, refusePassword, signIn } from "./sign-in.ts";
+import { proveAgain, refuseDomain, refusePassword, signIn } from "./sign-in.ts";
 
 /** Seconds that an access token is good for. */
 const ACCESS_LIFE = 600;
@@ -44,14 +44,6 @@ export default implement(auth, {
         tokenType: "Bearer",
         expiresIn: ACCESS_LIFE,
       };
-    },
-
-    /** The caller, when `password` is theirs. */
-    async proven(id: string, password: string): Promise<UserRow & { password_hash: string }> {
-      const user = await load(this.db.primary, id);
-      const right = await verifyPassword(password, user?.password_hash ?? DUMMY_HASH);
-      if (!user?.password_hash || !right) throw new AppError("WRONG_PASSWORD");
-      return { ...user, password_hash: user.password_hash };
     },
 
     checkEmail(email: string): void {
@@ -124,7 +116,7 @@ export default implement(auth, {
     async changePassword(ctx) {
       const { currentPassword, newPassword } = ctx.params;
       refusePassword("newPassword", newPassword);
-      const { id, password_hash: checked } = await this.proven(userOf(ctx), currentPassword);
+      const { id, password_hash: checked } = await proveAgain(this.db, userOf(ctx), currentPassword);
       const hash = await hashPassword(newPassword);
       await this.change(ctx, async (tx) => {
         const user = await lock(tx, id);
@@ -167,7 +159,7 @@ export default implement(auth, {
           hash,
         });
         await voidTokens(tx, id, now);
-        await forgetFailures(tx, id);
+        await forgetAllFailures(tx, id);
         announce(this.broker, tx, await endSessions(tx, id));
         await recordAs(tx, ctx, "users", id);
       });
@@ -177,7 +169,7 @@ export default implement(auth, {
     async changeEmail(ctx) {
       const { password, email } = ctx.params;
       this.checkEmail(email);
-      const { id, password_hash: checked } = await this.proven(userOf(ctx), password);
+      const { id, password_hash: checked } = await proveAgain(this.db, userOf(ctx), password);
       await this.change(ctx, async (tx) => {
         const user = await lock(tx, id);
         if (user?.password_hash !== checked) throw new AppError("WRONG_PASSWORD");

@@ -7,6 +7,7 @@ import type { Runtime } from "../../mixins/runtime.ts";
 import { aggregateOf, load, lock } from "./accounts.ts";
 import type { UserRow } from "./accounts.ts";
 import * as identities from "./identities.ts";
+import { forgetAllFailures } from "./login-failures.ts";
 import { lockAdmins, refuseLastAdmin } from "./roles.ts";
 import { endSessions } from "./session-store.ts";
 
@@ -41,7 +42,7 @@ export async function erase(tx: Tx, { id, password_hash: hash }: UserRow): Promi
   const sids = await endSessions(tx, id);
   for (const table of ["sessions", "account_tokens", "user_roles"])
     await tx.run(`DELETE FROM ${table} WHERE user_id = :id`, { id });
-  await tx.run("DELETE FROM login_failures WHERE account = :id", { id });
+  await forgetAllFailures(tx, id);
   const now = Date.now();
   await tx.run(
     `UPDATE users SET username = NULL, email = NULL, email_key = NULL, password_hash = NULL, password_once = 0,

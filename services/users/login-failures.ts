@@ -27,6 +27,14 @@ export function accountOf(userId: string | null, login: string): string {
   return userId ?? sha256(normalize(login));
 }
 
+/**
+ * The key of passwords that a person who is signed in is asked for again. It is a count of its own: by wrong sign-ins a
+ * stranger keeps nobody from a new password, and who has but stolen a token keeps nobody from signing in.
+ */
+export function accountAgain(userId: string): string {
+  return `again:${userId}`;
+}
+
 /** Counts an attempt. @throws ACCOUNT_LOCKED with the seconds until the next one */
 export async function countAttempt(db: Database, account: string, now: number): Promise<Attempt> {
   refuseLocked(await db.primary.one<FailureRow>(READ, { account }), now);
@@ -56,9 +64,15 @@ export async function tellOnce(tx: Tx, account: string, now: number): Promise<bo
   return told > 0;
 }
 
-/** After a success or a reset. */
+/** After a success. */
 export async function forgetFailures(tx: Tx, account: string): Promise<void> {
   await tx.run("DELETE FROM login_failures WHERE account = :account", { account });
+}
+
+/** After a reset or an erasure: those of signing in and those of passwords asked for again. */
+export async function forgetAllFailures(tx: Tx, userId: string): Promise<void> {
+  await forgetFailures(tx, userId);
+  await forgetFailures(tx, accountAgain(userId));
 }
 
 const READ = "SELECT attempts, told_at FROM login_failures WHERE account = :account";

@@ -1,4 +1,4 @@
-/** Signing in by password, and the rules for choosing one. */
+/** Signing in by password, being asked for it again, and the rules for choosing one. */
 import type { Database, Tx } from "../../lib/database.ts";
 import { AppError, invalid } from "../../lib/errors.ts";
 import {
@@ -10,10 +10,17 @@ import {
   verifyPassword,
 } from "../../lib/passwords.ts";
 import { tellMailDue } from "./account-mails.ts";
-import { loadByLogin, lock } from "./accounts.ts";
+import { load, loadByLogin, lock } from "./accounts.ts";
 import type { UserRow } from "./accounts.ts";
 import { normalize } from "./identities.ts";
-import { accountOf, countAttempt, forgetFailures, tellOnce, uncount } from "./login-failures.ts";
+import {
+  accountAgain,
+  accountOf,
+  countAttempt,
+  forgetFailures,
+  tellOnce,
+  uncount,
+} from "./login-failures.ts";
 import type { Attempt } from "./login-failures.ts";
 import { givenRoles } from "./roles.ts";
 import { openSession } from "./session-store.ts";
@@ -74,6 +81,24 @@ export async function proveAdmin(
   return open(db, user.id, checked, hash, async (_tx, fresh) => ({ ...fresh, password_hash: hash }));
 }
 
+/**
+ * A person who is signed in, when `password` is theirs. Wrong ones are counted: who has stolen an access token must not
+ * find the password by trying.
+ * @throws WRONG_PASSWORD, ACCOUNT_LOCKED, BusyError; INVALID_TOKEN to who was erased a moment ago
+ */
+export async function proveAgain(
+  db: Database,
+  id: string,
+  password: string,
+): Promise<UserRow & { password_hash: string }> {
+  const user = await load(db.primary, id);
+  if (!user?.password_hash) throw new AppError("INVALID_TOKEN");
+  const attempt = await countAttempt(db, accountAgain(id), Date.now());
+  if (!(await verify(db, attempt, password, user))) throw new AppError("WRONG_PASSWORD");
+  await uncount(db, attempt);
+  return { ...user, password_hash: user.password_hash };
+}
+
 /** Whose they are; `may` is asked about everybody, so that it takes the same time. */
 async function prove(
   db: Database,
@@ -83,14 +108,7 @@ async function prove(
   const user = await loadByLogin(db.primary, login);
   const permitted = await may(user);
   const attempt = await countAttempt(db, accountOf(user?.id ?? null, login), Date.now());
-  let right: boolean;
-  try {
-    right = await verifyPassword(password, user?.password_hash ?? DUMMY_HASH);
-  } catch (error) {
-    // Nothing is known about the password.
-    await uncount(db, attempt);
-    throw error;
-  }
+  const right = await verify(db, attempt, password, user);
   const checked = user?.password_hash;
   if (!checked || !right || !permitted || user.password_once === 2) return fail(db, user, attempt);
   if (user.status === "suspended") {
@@ -98,6 +116,21 @@ async function prove(
     throw new AppError("ACCOUNT_SUSPENDED");
   }
   return { user, checked, hash: await newHash(password, checked) };
+}
+
+/** An attempt at which nothing comes to be known about the password is none. */
+async function verify(
+  db: Database,
+  attempt: Attempt,
+  password: string,
+  user: UserRow | null,
+): Promise<boolean> {
+  try {
+    return await verifyPassword(password, user?.password_hash ?? DUMMY_HASH);
+  } catch (error) {
+    await uncount(db, attempt);
+    throw error;
+  }
 }
 
 async function fail(db: Database, user: UserRow | null, { account, at, last }: Attempt): Promise<never> {

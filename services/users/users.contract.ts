@@ -102,7 +102,7 @@ export const users = declare("users", {
     summary: { en: "Erase my account", "zh-CN": "注销我的账号" },
     params: T.Object({ password: T.String({ maxLength: 1000 }) }),
     access: "user",
-    errors: ["WRONG_PASSWORD", "CLUB_NEEDS_PRESIDENT", "LAST_ADMIN", "OVERLOADED"],
+    errors: ["WRONG_PASSWORD", "ACCOUNT_LOCKED", "CLUB_NEEDS_PRESIDENT", "LAST_ADMIN", "OVERLOADED"],
     audit: { subject: "user", id: null },
   },
   get: {

@@ -4,7 +4,6 @@ import type { Statements } from "../../lib/database.ts";
 import type { Answer, Params } from "../../lib/declare.ts";
 import type { Ctx } from "../../lib/implement.ts";
 import { expectVersion, implement, userOf } from "../../lib/implement.ts";
-import { verifyPassword, DUMMY_HASH } from "../../lib/passwords.ts";
 import { iso } from "../../lib/types.ts";
 import { database } from "../../mixins/database.ts";
 import { claimFiles } from "../../mixins/file-claims.ts";
@@ -21,6 +20,7 @@ import { exportOthers, exportOwn } from "./export.ts";
 import { sweepIdentities } from "./identities.ts";
 import { givenRoles, holdersOf, permissionsOf } from "./roles.ts";
 import { listPeople } from "./search-people.ts";
+import { proveAgain } from "./sign-in.ts";
 import { setRoles, setStatus } from "./standing.ts";
 import { sweepDaily, sweepOften } from "./sweeps.ts";
 import { users } from "./users.contract.ts";
@@ -67,12 +67,8 @@ export default implement(users, {
     },
 
     async eraseMe(ctx) {
-      const id = userOf(ctx);
-      const user = await load(this.db.primary, id);
-      if (!user || user.status === "erased") throw new AppError("INVALID_TOKEN");
-      if (!(await verifyPassword(ctx.params.password, user.password_hash ?? DUMMY_HASH)))
-        throw new AppError("WRONG_PASSWORD");
-      const clubs = await ctx.call("clubs.presidedBy", { user: id });
+      const user = await proveAgain(this.db, userOf(ctx), ctx.params.password);
+      const clubs = await ctx.call("clubs.presidedBy", { user: user.id });
       if (clubs.length > 0) throw new AppError("CLUB_NEEDS_PRESIDENT");
       await beginErasure(this.db, user);
       await this.change(ctx, async (tx) => announce(this.broker, tx, await erase(tx, user)));
