@@ -14,7 +14,7 @@ const faults: Record<string, () => void> = {
   rejection: () => void Promise.reject(fault()),
 };
 
-const start = Reflect.get(ServiceBroker.prototype, "start") as (this: ServiceBroker) => Promise<void>;
+const start = Reflect.get<ServiceBroker, "start">(ServiceBroker.prototype, "start");
 ServiceBroker.prototype.start = async function (this: ServiceBroker) {
   await start.call(this);
   const later = faults[process.env["UNLUCKY"] ?? ""];
