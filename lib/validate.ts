@@ -7,6 +7,8 @@ import type { FieldCode, FieldError } from "./errors.ts";
 
 // A form with many wrong fields gets one entry for each (the default stops at 8).
 Settings.Set({ maxErrors: 200 });
+/** Unknown fields that are named where there are too many for anything else. */
+const MAX_UNKNOWN = 20;
 
 type Json = Record<string, unknown>;
 type JsonSchema = {
@@ -53,7 +55,7 @@ export function compileCheck(schema: TSchema): Check {
     if (known.some(({ field }) => field === "")) throw new AppError("VALIDATION_FAILED", { errors: known });
     const bad: FieldError[] = [...known];
     const value = (normalize ? normalize(params ?? {}, "", bad) : (params ?? {})) as Json;
-    if (!validator.Check(value)) bad.push(...fieldErrors(validator.Errors(value), value));
+    if (!validator.Check(value)) bad.push(...reasons(validator.Errors(value), value, shape));
     if (bad.length > 0) throw new AppError("VALIDATION_FAILED", { errors: once(bad) });
     for (const [name, property] of defaults) if (value[name] === undefined) value[name] = property.default;
     return value;
@@ -130,6 +132,20 @@ const CODES: Record<string, FieldCode> = {
   format: "INVALID_FORMAT",
   uniqueItems: "DUPLICATE",
 };
+
+/**
+ * Why a value does not fit: one reason at least. Of many unknown fields TypeBox tells as many times that they are there,
+ * and its list ends before it names one of them, or anything else.
+ */
+function reasons(raw: RawError[], value: Json, { properties = {} }: JsonSchema): FieldError[] {
+  const named = fieldErrors(raw, value);
+  if (named.length > 0) return named;
+  const unknown = Object.keys(value)
+    .filter((name) => !Object.hasOwn(properties, name))
+    .slice(0, MAX_UNKNOWN);
+  if (unknown.length === 0) return [{ field: "", code: "INVALID" }];
+  return unknown.map((field) => ({ field, code: "UNKNOWN_FIELD" }));
+}
 
 function fieldErrors(raw: RawError[], value: unknown): FieldError[] {
   // A failed union reports each branch; `null` beside a real schema is not what the sender meant, unless all is of a wrong type.

@@ -66,11 +66,6 @@ class Deadlines {
   }
 }
 
-/** Requests to other nodes that are not answered yet, by the id of their context. */
-function pendingOf({ transit }: ServiceBroker): Map<string, { reject(error: Error): void }> | undefined {
-  return transit?.pendingRequests as Map<string, { reject(error: Error): void }> | undefined;
-}
-
 export function timeout(): Middleware {
   const deadlines = new Deadlines();
 
@@ -89,7 +84,7 @@ export function timeout(): Middleware {
           const error = new Errors.RequestTimeoutError({ action: name, nodeID });
           reject(error);
           // Moleculer would forget it without an end, and who counts what is running would count it for ever.
-          pendingOf(this)?.get(ctx.id)?.reject(error);
+          this.transit?.pendingRequests.get(ctx.id)?.reject(error);
         });
         called.then(
           (answer) => {

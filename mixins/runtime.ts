@@ -71,7 +71,7 @@ export interface Runtime {
   live: LiveSettings;
   /** Where QUEUE_URL names one, on nodes that publish or consume; null: relays call the consumers. */
   queue: Queue | null;
-  /** Run one after the other when the node is told to stop, before its services end. */
+  /** Run at the same time when the node is told to stop, before its services end. */
   drains: (() => Promise<void>)[];
   /** How what the node leans on is looked at, by a name; whoever opens it puts it here. */
   probes: Map<string, Probe>;

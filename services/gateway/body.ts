@@ -8,6 +8,8 @@ import { AppError } from "../../lib/errors.ts";
 export const MAX_BODY = 1_048_576;
 /** Deeper than anything that a contract takes. Unbounded depth would break whoever serializes it. */
 const MAX_DEPTH = 32;
+/** Ten times what the largest form has: each that is unknown costs time to refuse. */
+const MAX_VALUES = 10_000;
 
 const parser = ApiGateway.bodyParser.json({
   limit: MAX_BODY,
@@ -19,17 +21,32 @@ const parser = ApiGateway.bodyParser.json({
   },
 });
 
-/** The parsed body; undefined without one. Throws 415, 413 or 400. */
-export async function readBody(req: IncomingMessage, res: ServerResponse): Promise<unknown> {
+/** The parsed body; undefined without one. Throws 415, 413 or 400, and 408 where it is not whole `within` milliseconds. */
+export async function readBody(
+  req: IncomingMessage,
+  res: ServerResponse,
+  within: number | null = null,
+): Promise<unknown> {
   const { "content-length": length, "transfer-encoding": chunked, "content-type": type } = req.headers;
   if (!chunked && (length === undefined || length === "0")) return undefined;
   if (!isJson(type)) throw new AppError("UNSUPPORTED_MEDIA_TYPE", { expected: "application/json" });
   await new Promise<void>((resolve, reject) => {
-    parser(req, res, (error?: { type?: string }) => (error ? reject(refusalOf(error.type)) : resolve()));
+    const late = within === null ? undefined : setTimeout(() => reject(tooSlow(res)), within);
+    parser(req, res, (error?: { type?: string }) => {
+      clearTimeout(late);
+      if (error) reject(refusalOf(error.type));
+      else resolve();
+    });
   });
   const { body } = req as { body?: unknown };
-  if (isDeeper(body, MAX_DEPTH)) throw new AppError("BAD_REQUEST");
+  if (isBeyond(body, MAX_DEPTH)) throw new AppError("BAD_REQUEST");
   return body;
+}
+
+/** What else the client would send is not waited for. */
+function tooSlow(res: ServerResponse): AppError {
+  res.setHeader("Connection", "close");
+  return new AppError("UPLOAD_TOO_SLOW");
 }
 
 /** A body on its way to the action that takes it as a stream. */
@@ -139,7 +156,9 @@ function refusalOf(type = "unknown"): AppError {
   }
 }
 
-function isDeeper(value: unknown, levels: number): boolean {
+/** Whether a value has more levels than that, or more values within. */
+function isBeyond(value: unknown, levels: number, room = { left: MAX_VALUES }): boolean {
+  if (room.left-- === 0) return true;
   if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
+  return levels === 0 || Object.values(value).some((each) => isBeyond(each, levels - 1, room));
 }

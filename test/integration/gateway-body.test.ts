@@ -85,6 +85,14 @@ test("JSON as deep as nobody needs: 400, and the process lives", async () => {
   expect([status, body.code]).toEqual([400, "BAD_REQUEST"]);
 });
 
+test("JSON with more in it than any form has: 400; as much as the largest has is read", async () => {
+  const wide = (count: number) =>
+    post(`{"data":{${Array.from({ length: count }, (_, n) => `"k${n}":0`).join(",")}}}`);
+  const { status, body } = await wide(10_001);
+  expect([status, body.code]).toEqual([400, "BAD_REQUEST"]);
+  expect((await wide(9_000)).status).toBe(200);
+});
+
 test.each([["[]"], ['"text"'], ["1"], ["null"], ["true"]])("JSON that is no object, %s: 422", async (raw) => {
   const answer = await post(raw);
   expect([answer.status, errorsOf(answer)]).toEqual([422, [["", "WRONG_TYPE"]]]);
