@@ -1,6 +1,6 @@
 /** The rows of sagas (lib/queue-tables.ts): who holds one, and how far it has come. */
 import type { Logger } from "moleculer";
-import type { Database } from "../lib/database.ts";
+import type { Database, Tx } from "../lib/database.ts";
 import { AppError } from "../lib/errors.ts";
 import type { SagaState } from "../lib/saga-contract.ts";
 
@@ -41,6 +41,16 @@ export async function hold(db: Database, id: string, owner: string): Promise<Sag
     { id, owner, until: now + LEASE, now },
   );
   return held > 0 ? db.primary.one<SagaRow>("SELECT * FROM sagas WHERE id = :id", { id }) : null;
+}
+
+/** Within the transaction of a last step. @throws where the saga is being undone: that try came too late */
+export async function stillRunning(tx: Tx, id: string): Promise<void> {
+  // To another value each time: MySQL counts the rows that were changed.
+  const running = await tx.run(
+    "UPDATE sagas SET updated_at = updated_at + 1 WHERE id = :id AND state = 'running'",
+    { id },
+  );
+  if (running === 0) throw new Error("The saga is being undone: this try came too late.");
 }
 
 export async function outcomeOf(db: Database, id: string): Promise<SagaOutcome> {

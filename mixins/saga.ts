@@ -8,7 +8,7 @@ import { AppError, isAppError } from "../lib/errors.ts";
 import { newId } from "../lib/ids.ts";
 import type { Mixin } from "../lib/implement.ts";
 import type { SagaState } from "../lib/saga-contract.ts";
-import { isAway } from "../middlewares/errors.ts";
+import { isAway, refusalOf } from "../middlewares/errors.ts";
 import { runtimeOf } from "./runtime.ts";
 import { tellSagas } from "./saga-gauges.ts";
 import { hold, LEASE, LOOK_AGAIN, outcomeOf, present, record, takeByHand } from "./saga-rows.ts";
@@ -30,6 +30,11 @@ export interface SagaDefinition<D> {
   type: string;
   undoFirst(data: D, sagaId: string): Promise<void>;
   steps: Step<D>[];
+  /**
+   * Whether the last step was done after all, by a try whose answer was lost: then nothing is undone. That step calls
+   * `stillRunning` in its transaction, so that it cannot be done any more once this has been asked.
+   */
+  ended?(data: D, sagaId: string): Promise<boolean>;
 }
 
 export interface SagaMethods {
@@ -53,6 +58,8 @@ type Self = SagaMethods & {
   $sagaTimer?: NodeJS.Timeout;
   $untellSagas?: () => void;
   $sagaOwner: string;
+  /** What this node is at: its lease lets it in again, and a slow step must not be run beside itself. */
+  $sagasAtWork: Set<string>;
 };
 
 /** Gives a service sagas; it needs the database mixin before this one. */
@@ -65,6 +72,7 @@ export function sagas(definitionsOf: (service: never) => SagaDefinition<never>[]
   const mixin = {
     created(this: Self) {
       this.$sagaOwner = newId();
+      this.$sagasAtWork = new Set();
     },
     methods: {
       async beginSaga(this: Self, tx: Tx, type: string, data: object): Promise<string> {
@@ -86,14 +94,20 @@ export function sagas(definitionsOf: (service: never) => SagaDefinition<never>[]
         return id;
       },
       async runSaga(this: Self, id: string): Promise<SagaOutcome> {
-        const saga = await hold(this.db, id, this.$sagaOwner);
-        if (!saga) return outcomeOf(this.db, id);
-        const definition = find(this, saga.type);
-        // Lost to somebody else, it is theirs to finish or to undo.
-        if (saga.state === "running" && !(await forward(this, saga, definition)))
-          return outcomeOf(this.db, id);
-        if (saga.state === "undoing") await backward(this, saga, definition);
-        return saga.state === "done" || saga.state === "undone" ? saga.state : "pending";
+        if (this.$sagasAtWork.has(id)) return outcomeOf(this.db, id);
+        this.$sagasAtWork.add(id);
+        try {
+          const saga = await hold(this.db, id, this.$sagaOwner);
+          if (!saga) return await outcomeOf(this.db, id);
+          const definition = find(this, saga.type);
+          // Lost to somebody else, it is theirs to finish or to undo.
+          if (saga.state === "running" && !(await forward(this, saga, definition)))
+            return await outcomeOf(this.db, id);
+          if (saga.state === "undoing") await backward(this, saga, definition);
+          return saga.state === "done" || saga.state === "undone" ? saga.state : "pending";
+        } finally {
+          this.$sagasAtWork.delete(id);
+        }
       },
       async endSaga(this: Self, id: string, way: "finish" | "undo"): Promise<SagaState> {
         // An owner of its own: this node may be at it as well.
@@ -193,7 +207,9 @@ async function forward(self: Worker, saga: SagaRow, { steps }: SagaDefinition<ob
         tries: saga.tries,
         error: String(error),
       });
-      if (!isAway(error) || saga.tries >= TRIES) saga.state = "undoing";
+      // Also where it is our own database that did not answer: the step may have been done, and is harmless to repeat.
+      const away = isAway(refusalOf(error) ?? error);
+      if (!away || saga.tries >= TRIES) saga.state = "undoing";
     }
     if (!(await record(self, saga))) return false;
     if (saga.state === "undoing") return true;
@@ -208,6 +224,11 @@ async function forward(self: Worker, saga: SagaRow, { steps }: SagaDefinition<ob
  */
 async function backward(self: Worker, saga: SagaRow, definition: SagaDefinition<object>): Promise<void> {
   const data = JSON.parse(saga.data) as object;
+  if (await definition.ended?.(data, saga.id)) {
+    saga.state = "done";
+    await record(self, saga);
+    return;
+  }
   const undone = new Set(JSON.parse(saga.undone) as string[]);
   const all = [
     ...definition.steps

@@ -10,6 +10,7 @@ import type { Answer, Params } from "../../lib/declare.ts";
 import { newId } from "../../lib/ids.ts";
 import type { DatabaseMethods } from "../../mixins/database.ts";
 import type { ReadYourWritesMethods } from "../../mixins/read-your-writes.ts";
+import { stillRunning } from "../../mixins/saga-rows.ts";
 import type { SagaDefinition, SagaMethods } from "../../mixins/saga.ts";
 import { checkCategory } from "./categories.ts";
 import { columnsOf, takingName, writeTags } from "./fields.ts";
@@ -88,6 +89,11 @@ export function createClub(service: Service): SagaDefinition<Founding> {
     service.broker.call(action, params, { timeout: STEP_TIMEOUT, requestID: requestID ?? undefined });
   return {
     type: "createClub",
+    ended: async ({ clubId }, sagaId) =>
+      (await service.db.primary.number(
+        "SELECT COUNT(*) FROM clubs WHERE id = :clubId AND saga_id = :sagaId AND ready = 1",
+        { clubId, sagaId },
+      )) > 0,
     undoFirst: ({ clubId }, sagaId) => service.db.transaction((tx) => removeRecord(tx, clubId, sagaId)),
     steps: [
       {
@@ -119,6 +125,7 @@ export function createClub(service: Service): SagaDefinition<Founding> {
 }
 
 async function finish(tx: Tx, { clubId, clubName, filedBy, acted }: Founding, sagaId: string): Promise<void> {
+  await stillRunning(tx, sagaId);
   const shown = await tx.run(
     "UPDATE clubs SET ready = 1, revision = revision + 1 WHERE id = :clubId AND saga_id = :sagaId AND ready = 0",
     { clubId, sagaId },

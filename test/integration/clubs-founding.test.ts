@@ -1,5 +1,6 @@
 /** Founding a club: the fields, the name, the saga, the repeat. */
 import fc from "fast-check";
+import type { Database } from "../../lib/database.ts";
 import type { Club } from "../../services/clubs/clubs.contract.ts";
 import type { Campus } from "../support/clubs.ts";
 import { startCampus } from "../support/clubs.ts";
@@ -29,6 +30,56 @@ async function expectNoTrace(id: string): Promise<void> {
   expect(await count("SELECT COUNT(*) FROM clubs WHERE id = :id", { id })).toBe(0);
   expect(await campus.told(id)).toEqual([]);
 }
+
+describe("the end of a founding", () => {
+  test("that was done, though its answer was lost, is not undone", async () => {
+    const { relay } = campus.broker.getLocalService("clubs") as unknown as { relay: { nudge(): void } };
+    const nudge = relay.nudge.bind(relay);
+    // The first thing after the commit.
+    campus.world.onOpen = async () => {
+      relay.nudge = () => {
+        relay.nudge = nudge;
+        throw new Error("the answer was lost");
+      };
+    };
+    const founder = campus.person();
+    const { status, body: club } = await campus.call("POST", "/clubs", {
+      as: founder,
+      body: campus.fields(),
+    });
+    expect(status).toBe(201);
+    expect((await campus.get(club.id, founder)).status).toBe("pending");
+    expect((await campus.told(club.id)).map(({ type }) => type)).toEqual(["clubs.created"]);
+    expect([...campus.world.tasks.values()].some(({ clubId }) => clubId === club.id)).toBe(true);
+    expect(await campus.broker.call("clubs.sagas")).toEqual([]);
+  });
+
+  test("does not come after another node has begun to undo it", async () => {
+    const founder = campus.person();
+    const { db } = campus.broker.getLocalService("clubs") as unknown as { db: Database };
+    const transaction = db.transaction.bind(db);
+    const other = "lease_owner = 'another', state = 'undoing'";
+    campus.world.onOpen = async () => {
+      // That of the last step.
+      db.transaction = async (work, origin) => {
+        db.transaction = transaction;
+        await campus.db.primary.run(
+          `UPDATE sagas SET ${other}, lease_until = :until WHERE state = 'running'`,
+          { until: Date.now() + 60_000 },
+        );
+        return transaction(work, origin);
+      };
+    };
+    const founded = campus.call("POST", "/clubs", { as: founder, body: campus.fields() });
+    const undoing = "SELECT COUNT(*) FROM sagas WHERE state = 'undoing'";
+    await eventually(async () => ((await count(undoing)) > 0 ? true : undefined));
+    // It dies, and this node takes the saga up.
+    await campus.db.primary.run(`UPDATE sagas SET lease_until = 0 WHERE ${other.replace(",", " AND")}`, {});
+    expect((await founded).status).toBe(503);
+    expect(await count("SELECT COUNT(*) FROM clubs WHERE created_by = :founder", { founder })).toBe(0);
+    await eventually(async () => ((await count(undoing)) === 0 ? true : undefined));
+  });
+});
 
 describe("a new club", () => {
   test("is pending, its founder the president, its review open", async () => {
