@@ -21,6 +21,8 @@ const WAITS = { waiting: { $gte: 0 } } satisfies Query<OutboxDocument>;
 /** Those that no consumer has refused: the others wait for that one, and a dead letter tells if it was in vain. */
 const UNREFUSED = { ...WAITS, attempts: 0 } satisfies Query<OutboxDocument>;
 const LEASE_ID = "relay";
+/** Documents that are made due again at once. */
+const AT_ONCE = 1_000;
 
 /** The outbox in the documents of a domain. */
 export async function documentOutbox(store: DocumentStore): Promise<DocumentOutbox> {
@@ -75,7 +77,7 @@ function relaying(rows: Rows, letters: Letters): Pick<Outbox, "claim" | "deliver
 function publishing(
   rows: Rows,
   leases: Collection<RelayLeaseDocument>,
-): Pick<Outbox, "due" | "confirmed" | "republish" | "lead" | "resign"> {
+): Pick<Outbox, "due" | "confirmed" | "lastConfirmed" | "republish" | "lead" | "resign"> {
   return {
     async due(limit) {
       const found = await rows.find({ waiting: { $lte: Date.now() } }, { sort: { dueAt: 1, _id: 1 }, limit });
@@ -86,12 +88,11 @@ function publishing(
       const latest = Math.max(...messages.map(({ dueAt }) => dueAt));
       await rows.updateMany({ _id: { $in: ids }, dueAt: { $lte: latest }, ...WAITS }, published({}));
     },
-    async republish(since) {
-      await rows.updateMany(
-        { publishedAt: { $gt: since } },
-        { $set: { waiting: Date.now() }, $unset: { publishedAt: true } },
-      );
+    async lastConfirmed(before) {
+      const [last] = await confirmedAmong(rows, { $lte: before }, -1, 1);
+      return last?.at ?? null;
     },
+    republish: (since) => republish(rows, since),
     async lead(owner, until) {
       const { matched, modified } = await leases.updateOne(
         { _id: LEASE_ID, $or: [{ until: { $lt: Date.now() } }, { owner }] },
@@ -104,6 +105,32 @@ function publishing(
       await leases.updateOne({ _id: LEASE_ID, owner }, { $set: { until: 0 } });
     },
   };
+}
+
+async function confirmedAmong(
+  rows: Rows,
+  publishedAt: { $gte?: number; $lte?: number },
+  order: 1 | -1,
+  limit: number,
+): Promise<{ id: string; at: number }[]> {
+  const options = { sort: { publishedAt: order }, limit, projection: ["publishedAt"] } as const;
+  const found = await rows.find({ publishedAt }, options);
+  return found.map(({ _id: id, publishedAt: at }) => ({ id, at: at as number }));
+}
+
+/** The oldest first; what is confirmed anew meanwhile is later and does not come again. */
+async function republish(rows: Rows, since: number): Promise<void> {
+  const [last] = await confirmedAmong(rows, { $gte: since + 1 }, -1, 1);
+  for (let from = since + 1, more = last !== undefined; more;) {
+    const some = await confirmedAmong(rows, { $gte: from, $lte: last?.at ?? 0 }, 1, AT_ONCE);
+    const to = some.at(-1)?.at ?? from;
+    await rows.updateMany(
+      { _id: { $in: some.map(({ id }) => id) }, publishedAt: { $gte: from, $lte: to } },
+      { $set: { waiting: Date.now() }, $unset: { publishedAt: true } },
+    );
+    more = some.length === AT_ONCE;
+    from = to;
+  }
 }
 
 function returning(rows: Rows, letters: Letters): Pick<Outbox, "putBack" | "receipt"> {

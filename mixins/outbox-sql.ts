@@ -1,5 +1,5 @@
 /** The outbox of a domain whose store is SQL (lib/queue-tables.ts). */
-import type { Database, Tx } from "../lib/database.ts";
+import type { Database, Statements, Tx } from "../lib/database.ts";
 import { newId } from "../lib/ids.ts";
 import { RECEIPTED } from "../lib/queue-contract.ts";
 import { KEPT, KEPT_RECEIPTED } from "./outbox.ts";
@@ -21,6 +21,19 @@ interface DeadRow {
   error: string;
   attempts: number;
   created_at: number;
+}
+
+/** Rows of a statement. */
+const AT_ONCE = 1_000;
+/** Of a table and a sweep: what is left over waits for the next one. */
+const BATCHES = 1_000;
+
+/** Rows with a time, by which there is an index. */
+interface Aged {
+  table: "outbox" | "inbox" | "idempotency_keys";
+  column: "published_at" | "received_at" | "created_at";
+  /** A type of messages that does not count. */
+  but?: string;
 }
 
 /** The outbox of a domain, whose messages are told by `tx.tell`. */
@@ -55,16 +68,57 @@ export function sqlOutbox(db: Database): Outbox {
     async dropLetter(id) {
       return (await db.primary.run("DELETE FROM dead_letters WHERE id = :id", { id })) > 0;
     },
-    /** Confirmed messages after 24 h (those with receipts after 30 days), inbox rows after 7 days, keys after 24 h. */
-    async sweep(now) {
-      await db.primary.run(
-        "DELETE FROM outbox WHERE published_at < :before AND (type <> :receipted OR published_at < :long)",
-        { before: now - KEPT, receipted: RECEIPTED, long: now - KEPT_RECEIPTED },
-      );
-      await db.primary.run("DELETE FROM inbox WHERE received_at < :before", { before: now - 7 * KEPT });
-      await db.primary.run("DELETE FROM idempotency_keys WHERE created_at < :before", { before: now - KEPT });
-    },
+    sweep: (now) => sweep(db.primary, now),
   };
+}
+
+/** Confirmed messages after 24 h (those with receipts after 30 days), inbox rows after 7 days, keys after 24 h. */
+async function sweep(db: Statements, now: number): Promise<void> {
+  const plain = { table: "outbox", column: "published_at", but: RECEIPTED } as const;
+  const kept: [Aged, number][] = [
+    [plain, KEPT],
+    [{ table: "outbox", column: "published_at" }, KEPT_RECEIPTED],
+    [{ table: "inbox", column: "received_at" }, 7 * KEPT],
+    [{ table: "idempotency_keys", column: "created_at" }, KEPT],
+  ];
+  const failures: unknown[] = [];
+  // Each by itself: one that cannot be swept keeps nobody from the others.
+  for (const [rows, time] of kept)
+    await deleteUntil(db, rows, now - time - 1).catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
+}
+
+async function deleteUntil(db: Statements, rows: Aged, until: number): Promise<void> {
+  let batches = 0;
+  for await (const batch of batchesOf(db, rows, 0, until)) {
+    await db.run(`DELETE FROM ${rows.table} WHERE ${rows.column} BETWEEN :from AND :to AND id IN (:ids)`, {
+      ...batch,
+    });
+    if (++batches === BATCHES) return;
+  }
+}
+
+/**
+ * The rows between two times, the oldest first, so few at once that a statement about them ends in its time. Whoever
+ * changes a batch names its times too: by them it is found, since where there are shards no index begins with the id.
+ */
+async function* batchesOf(
+  db: Statements,
+  { table, column, but }: Aged,
+  since: number,
+  until: number,
+): AsyncGenerator<{ from: number; to: number; ids: string[] }> {
+  for (let from = since, more = true; more;) {
+    const rows = await db.all<{ id: string; at: number }>(
+      `SELECT id, ${column} AS at FROM ${table} WHERE ${column} BETWEEN :from AND :until${but ? " AND type <> :but" : ""} ORDER BY ${column} LIMIT ${AT_ONCE}`,
+      { from, until, ...(but && { but }) },
+    );
+    const to = rows.at(-1)?.at;
+    if (to === undefined) return;
+    yield { from, to, ids: rows.map(({ id }) => id) };
+    more = rows.length === AT_ONCE;
+    from = to;
+  }
 }
 
 function relaying(db: Database): Pick<Outbox, "claim" | "delivered" | "postpone"> {
@@ -114,7 +168,9 @@ function relaying(db: Database): Pick<Outbox, "claim" | "delivered" | "postpone"
   };
 }
 
-function publishing(db: Database): Pick<Outbox, "due" | "confirmed" | "republish" | "lead" | "resign"> {
+function publishing(
+  db: Database,
+): Pick<Outbox, "due" | "confirmed" | "lastConfirmed" | "republish" | "lead" | "resign"> {
   return {
     async due(limit) {
       const rows = await db.primary.all<OutboxRow & { due_at: number }>(
@@ -130,8 +186,22 @@ function publishing(db: Database): Pick<Outbox, "due" | "confirmed" | "republish
         due: latest(messages),
       });
     },
+    async lastConfirmed(before) {
+      const last = await db.primary.one<{ at: number | null }>(
+        "SELECT MAX(published_at) AS at FROM outbox WHERE published_at <= :before",
+        { before },
+      );
+      return last?.at ?? null;
+    },
     async republish(since) {
-      await db.primary.run("UPDATE outbox SET published_at = NULL WHERE published_at > :since", { since });
+      const rows = { table: "outbox", column: "published_at" } as const;
+      // What is confirmed anew meanwhile is later and does not come again.
+      const until = await db.primary.number("SELECT MAX(published_at) AS at FROM outbox");
+      for await (const batch of batchesOf(db.primary, rows, since + 1, until))
+        await db.primary.run(
+          "UPDATE outbox SET published_at = NULL WHERE published_at BETWEEN :from AND :to AND id IN (:ids)",
+          batch,
+        );
     },
     async lead(owner, until) {
       const taken = await db.primary.run(

@@ -82,7 +82,9 @@ export interface Outbox {
   due(limit: number): Promise<Waiting[]>;
   /** The queue has confirmed these, got from `due`; not those that were put back since. */
   confirmed(messages: readonly Waiting[]): Promise<void>;
-  /** Makes what was published after `since` due again. */
+  /** When the last confirmation up to `before` was; null without one. Other nodes' clocks may have written it. */
+  lastConfirmed(before: number): Promise<number | null>;
+  /** Makes what was published after `since` due again, in batches: one that fails may be followed by a second try. */
   republish(since: number): Promise<void>;
   /** Whether `owner` is the one to publish until then. */
   lead(owner: string, until: number): Promise<boolean>;
@@ -102,7 +104,7 @@ export interface Outbox {
   /** Notes that a consumer is done with a message. */
   receipt(id: string, consumer: string): Promise<void>;
 
-  /** How many messages wait, and since when the oldest (of thousands: of those due first); how many dead letters there are. */
+  /** How many messages wait, and since when the oldest that no consumer has refused (of thousands: of those due first); how many dead letters there are. */
   depth(): Promise<{ waiting: number; oldest: number | null; dead: number }>;
   /** Dead letters in the order of their ids, that of their messages. @param after those beyond this id */
   letters(limit?: number, after?: string): Promise<DeadLetter[]>;

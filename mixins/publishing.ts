@@ -1,8 +1,8 @@
 /**
  * The relay's way to a queue: one node of the domain at a time publishes the outbox in its order, so that messages of one
- * aggregate keep theirs, and marks what the server has confirmed. Rows stay a day; those of the last minutes are
- * published again after the connection was lost, since a server may lose what it has just confirmed
- * (docs/decisions/0013-queue.md).
+ * aggregate keep theirs, and marks what the server has confirmed. Rows stay a day; those of the minutes before the last
+ * confirmation are published again after the connection was lost, since a server may lose what it has just confirmed,
+ * however long it is away (docs/decisions/0013-queue.md).
  */
 import type { Envelope } from "../lib/declare.ts";
 import { newId } from "../lib/ids.ts";
@@ -11,8 +11,21 @@ import type { Outbox, Waiting } from "./outbox.ts";
 
 /** Milliseconds. */
 const LEASE = 5_000;
-const AGAIN = 10 * 60_000;
 const BATCH = 500;
+/** How far before the last confirmation a queue may have lost what it confirmed. */
+const AGAIN = 10 * 60_000;
+/** The same for a node that begins, which cannot know whether the queue was away: each start costs this much. */
+const AGAIN_AT_START = 60_000;
+/** What was confirmed so shortly before a reconnection is told may have been confirmed after it. */
+const UNSURE = 60_000;
+
+/** What is to be published again. */
+interface Owed {
+  /** The last confirmation that surely came before the queue was away is no later. */
+  before: number;
+  /** How far back from that one. */
+  window: number;
+}
 
 /** What the queue carries. */
 export interface QueuedMessage {
@@ -35,6 +48,9 @@ export class Publisher {
   readonly #published: (row: Waiting, begin: number) => void;
   readonly #owner = newId();
   #leadsUntil = 0;
+  #owed: Owed | null = null;
+  /** What was confirmed earlier is taken for safe, also when what came later is due again, and so not the last any more. */
+  #safe = 0;
 
   /** @param published hears of each message that goes out for the first time, and when it was handed over */
   constructor(
@@ -49,9 +65,21 @@ export class Publisher {
     this.#outbox = outbox;
   }
 
+  /** The connection was lost and is there again: what was confirmed shortly before is published again by `drain`. */
+  lost(): void {
+    this.#owe(Date.now() - UNSURE, AGAIN);
+  }
+
+  /** The node begins, perhaps again while the queue is away: its first connection is no reconnection. */
+  began(): void {
+    this.#owe(Date.now(), AGAIN_AT_START);
+  }
+
   /** Publishes what is due, if this node is the one to do it; ends early when the queue does not confirm. */
   async drain(stopped: () => boolean): Promise<void> {
-    while (!stopped() && (await this.#leads())) {
+    while (!stopped()) {
+      await this.#makeGood();
+      if (!(await this.#leads())) return;
       const rows = await this.#outbox.due(BATCH);
       if (rows.length === 0) return;
       const begin = performance.now();
@@ -64,15 +92,25 @@ export class Publisher {
     }
   }
 
-  /** Makes what was published in the last ten minutes due again. */
-  async republish(): Promise<void> {
-    await this.#outbox.republish(Date.now() - AGAIN);
-  }
-
   /** Lets another node lead at once. */
   async stop(): Promise<void> {
     if (Date.now() > this.#leadsUntil) return;
     await this.#outbox.resign(this.#owner).catch(() => undefined);
+  }
+
+  #owe(before: number, window: number): void {
+    const known = this.#owed ?? { before, window };
+    this.#owed = { before: Math.min(known.before, before), window: Math.max(known.window, window) };
+  }
+
+  /** Makes due what is owed; when the store refuses it stays owed. Before anything else is published, which would be later. */
+  async #makeGood(): Promise<void> {
+    const owed = this.#owed;
+    if (!owed) return;
+    const last = (await this.#outbox.lastConfirmed(owed.before)) ?? 0;
+    this.#safe = Math.max(this.#safe, last - AGAIN);
+    await this.#outbox.republish(Math.max(this.#safe, last - owed.window));
+    if (this.#owed === owed) this.#owed = null;
   }
 
   async #leads(): Promise<boolean> {

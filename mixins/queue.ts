@@ -110,7 +110,7 @@ function serviceOn(domain: string, store: Mixin<Store>, contract: QueueContract)
         "club_alliance_dead_letters",
         read(({ dead }) => dead),
       );
-      this.every(3_600_000, () => this.outbox.sweep(Date.now()));
+      this.every(300_000, () => this.outbox.sweep(Date.now()));
     },
   });
 }

@@ -47,14 +47,15 @@ export class Relay {
 
   start(): void {
     const { queue } = runtimeOf(this.#broker);
-    if (queue) this.#publisher = new Publisher(queue, this.#domain, this.#outbox, this.#trace());
-    queue?.onReconnect(
-      () =>
-        void this.#publisher?.republish().then(
-          () => this.nudge(),
-          () => undefined,
-        ),
-    );
+    if (queue) {
+      const publisher = new Publisher(queue, this.#domain, this.#outbox, this.#trace());
+      this.#publisher = publisher;
+      publisher.began();
+      queue.onReconnect(() => {
+        publisher.lost();
+        this.nudge();
+      });
+    }
     this.#stopped = false;
     this.#timer = setInterval(() => this.nudge(), POLL);
     this.nudge();
@@ -152,11 +153,12 @@ export class Relay {
     const refused = failed.filter(({ away }) => !away);
     const attempts = row.attempts + (refused.length > 0 ? 1 : 0);
     const dead = attempts >= MAX_ATTEMPTS ? refused : [];
+    const wait = refused.length > 0 ? waitAfter(attempts) : waitAtAge(Date.now() - toldAt(row));
     const tried = {
       done: [...done, ...dead.map(({ consumer }) => consumer)],
       attempts,
       error: (failed[0]?.error.message ?? "").slice(0, 500),
-      dueAt: failed.length === dead.length ? null : Math.round(Date.now() + waitAfter(attempts)),
+      dueAt: failed.length === dead.length ? null : Math.round(Date.now() + wait),
     };
     const letters = dead.map(({ consumer, error }) => deadLetter(row, consumer, error.message, attempts));
     await this.#outbox.postpone(row.id, tried, letters);
@@ -170,7 +172,20 @@ export class Relay {
   }
 }
 
-/** Milliseconds until the next try. */
+function toldAt({ envelope }: Waiting): number {
+  return (JSON.parse(envelope) as Envelope).at;
+}
+
+/**
+ * Milliseconds until a consumer that is away is tried again. In proportion to how long it has been waited for, so that a
+ * backlog is not all tried several times a second, before what others could have: one that is back has a message of
+ * ten seconds after 2.5 at most, and what is old within a minute.
+ */
+export function waitAtAge(age: number): number {
+  return Math.min(60_000, Math.max(200, age / 4)) * (0.5 + Math.random() / 2);
+}
+
+/** Milliseconds until the next try of a consumer that has refused. */
 export function waitAfter(attempts: number): number {
   return Math.min(60_000, 200 * 2 ** attempts) * (0.5 + Math.random());
 }

@@ -2,61 +2,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { Database } from "../../lib/database.ts";
 import type { Envelope } from "../../lib/declare.ts";
 import { newId } from "../../lib/ids.ts";
-import { Migrations } from "../../lib/migrations.ts";
 import { RECEIPTED } from "../../lib/queue-contract.ts";
-import { readSettings } from "../../lib/settings.ts";
-import { connect } from "../../mixins/database.ts";
 import { deadLetter } from "../../mixins/outbox.ts";
 import type { Outbox, Turn } from "../../mixins/outbox.ts";
-import { documentOutbox } from "../../mixins/outbox-documents.ts";
-import { sqlOutbox } from "../../mixins/outbox-sql.ts";
-import { engine } from "../support/document-engine.ts";
-
-interface Kind {
-  outbox: Outbox;
-  tell(messages: Envelope[]): Promise<void>;
-  close(): Promise<void>;
-}
+import { envelope, KINDS, kinds } from "../support/outbox-kinds.ts";
+import type { Kind } from "../support/outbox-kinds.ts";
 
 const HOUR = 3_600_000;
-const KINDS: Record<string, (folder: string) => Promise<Kind>> = {
-  async documents(folder) {
-    const store = await engine.current.open(path.join(folder, "activities.documents.sqlite"));
-    const outbox = await documentOutbox(store);
-    return { outbox, tell: (messages) => outbox.tell(messages), close: () => store.close() };
-  },
-  async SQL(folder) {
-    const sequelize = connect(readSettings({ DATA_DIR: folder }), "clubs");
-    await new Migrations(sequelize, "clubs").up();
-    const db = new Database(sequelize);
-    return {
-      outbox: sqlOutbox(db),
-      tell: (messages) =>
-        db.transaction(async (tx) => {
-          for (const message of messages) await tx.requeue(message);
-        }),
-      close: () => sequelize.close(),
-    };
-  },
-};
-/** SQL has tests of its own on servers. */
-const kinds = engine.current.embedded ? ["documents", "SQL"] : ["documents"];
-
-function envelope(type = "clubs.updated"): Envelope {
-  const aggregate = { type: "club", id: newId(), version: 1 };
-  return {
-    id: newId(),
-    type,
-    at: Date.now(),
-    aggregate,
-    actor: null,
-    requestId: null,
-    data: { name: "Chess" },
-  };
-}
 
 const idsOf = (messages: readonly { id: string }[]): string[] => messages.map(({ id }) => id);
 const turn = (done: string[], dueAt = Date.now()): Turn => ({ done, attempts: 1, dueAt, error: "no" });
@@ -163,6 +117,19 @@ describe.each(kinds)("the outbox on %s", (name) => {
     expect(await outbox.due(100)).toEqual(first.slice(10));
     await outbox.republish(Date.now() - HOUR);
     expect(await outbox.due(100)).toEqual(first);
+  });
+
+  test("of many that come again, and of many that are swept, none is left out", async () => {
+    const ids = idsOf(await told(2_500)).toSorted();
+    await outbox.confirmed(await outbox.due(2_500));
+    const last = (await outbox.lastConfirmed(Date.now())) as number;
+    expect(await outbox.lastConfirmed(last - 1)).toBeNull();
+    await outbox.republish(last - 1);
+    const due = await outbox.due(3_000);
+    expect(idsOf(due).toSorted()).toEqual(ids);
+    await outbox.confirmed(due);
+    await outbox.sweep(Date.now() + 25 * HOUR);
+    expect(await outbox.lastConfirmed(Date.now())).toBeNull();
   });
 
   test("what is given back before its publication is marked is not taken for published", async () => {
