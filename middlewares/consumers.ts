@@ -21,8 +21,12 @@ const CALL_LIMIT = 8_000;
 const LONGEST_WAIT = 10_000;
 /** Tries of a message whose consumer is away, about a minute, before it makes room for those behind it. */
 const TRIES_IN_PLACE = 10;
-/** So often a message is handed out again only when its consumers die of it. */
-const MAX_REDELIVERIES = 20;
+/**
+ * So often a message is handed out again only when its consumers die of it. Well below 20: what has come back so often
+ * RabbitMQ 4 drops from a quorum queue without a word, and it has to become a dead letter before that, by a node that may
+ * itself die a few times over it.
+ */
+const MAX_REDELIVERIES = 10;
 
 export function consumers(runtime: Runtime): Middleware {
   const { settings, contracts } = runtime;

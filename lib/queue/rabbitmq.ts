@@ -13,7 +13,7 @@ const CONFIRM_LIMIT = 5_000;
 const SETTLE = 3_000;
 /** Seconds: a broker that is silent twice as long is taken for dead. */
 const HEARTBEAT = 5;
-/** How each queue is declared. */
+/** How each queue is declared; with another argument, such as a delivery limit, those that are there would be refused. */
 const DECLARED = {
   durable: true,
   arguments: { "x-queue-type": "quorum", "x-single-active-consumer": true },
@@ -24,6 +24,8 @@ interface Open {
   publishing: ConfirmChannel;
   /** For declarations and questions. */
   asking: Channel;
+  /** Resolves when the connection has closed, for whatever reason. */
+  over: Promise<void>;
 }
 
 interface Subscription {
@@ -106,14 +108,14 @@ export class RabbitQueue implements Queue {
   async #keepConnected(): Promise<void> {
     for (let connections = 0, told = false; !this.#closed;) {
       try {
-        const open = await this.#connect();
-        const over = new Promise<void>((resolve) => open.connection.once("close", resolve));
+        const { over } = await this.#connect();
         if (connections++ > 0) for (const listener of this.#listeners) listener();
         if (told) this.#options.tell("The queue is there");
         told = false;
         await over;
       } catch (error) {
-        if (!told) this.#options.tell("The queue cannot be reached; messages wait in the outbox", error);
+        if (!told && !this.#closed)
+          this.#options.tell("The queue cannot be reached; messages wait in the outbox", error);
         told = true;
       }
       this.#open = null;
@@ -125,6 +127,14 @@ export class RabbitQueue implements Queue {
     const url = new URL(this.#url);
     if (!url.searchParams.has("heartbeat")) url.searchParams.set("heartbeat", String(HEARTBEAT));
     const connection = await connect(url.href, { timeout: CONNECT_LIMIT });
+    // From here on: a connection that is lost while the rest is made has nobody else to tell of it.
+    const lost = new AbortController();
+    const over = new Promise<void>((resolve) => {
+      connection.once("close", () => {
+        lost.abort();
+        resolve();
+      });
+    });
     // Each error also closes the connection, which is what is acted on.
     connection.on("error", () => undefined);
     try {
@@ -133,13 +143,14 @@ export class RabbitQueue implements Queue {
       for (const channel of [publishing, asking]) endTogether(channel, connection);
       const known = await this.#isDeclared(connection);
       await this.#declare(asking);
-      if (!known) await sleep(SETTLE);
-      const open = { connection, publishing, asking };
-      this.#open = open;
+      if (!known) await sleep(SETTLE, null, { signal: lost.signal });
+      // Whoever subscribes meanwhile is in the set and comes last; whoever finds `#open` sees to itself. So no service
+      // is consumed twice, and none is missed: nothing may be awaited between the end of this loop and `#open`.
       for (const subscription of this.#subscriptions) await this.#consume(connection, subscription);
-      return open;
+      lost.signal.throwIfAborted();
+      if (this.#closed) throw new Error("The queue was closed while it was opened.");
+      return (this.#open = { connection, publishing, asking, over });
     } catch (error) {
-      this.#open = null;
       await connection.close().catch(() => undefined);
       throw error;
     }
@@ -215,7 +226,7 @@ export class RabbitQueue implements Queue {
 
   /** Tries in place, since what is handed back comes after those behind it. */
   async #work(channel: Channel, subscription: Subscription, message: ConsumeMessage): Promise<void> {
-    const redeliveries = Number(message.properties.headers?.["x-delivery-count"] ?? 0);
+    const redeliveries = redeliveriesOf(message);
     const delivery = { body: message.content.toString(), redeliveries };
     while (!subscription.stopped && subscription.channel === channel) {
       try {
@@ -267,6 +278,14 @@ const exchangeOf = (namespace: string): string => `${namespace}.queue`;
 const queueName = (exchange: string, service: string, partition: number): string =>
   `${exchange}.${service}.${partition}`;
 const partitions = (): number[] => Array.from({ length: PARTITIONS }, (_, partition) => partition);
+
+/**
+ * RabbitMQ 4.3 has a header for all that came back; there `x-delivery-count` leaves some out, such as those of a node that
+ * was cut off.
+ */
+function redeliveriesOf({ properties: { headers } }: ConsumeMessage): number {
+  return Math.max(Number(headers?.["x-delivery-count"] ?? 0), Number(headers?.["x-acquired-count"] ?? 0));
+}
 
 /** A channel that the broker closes takes its connection with it, so that everything is made anew. */
 function endTogether(channel: Channel, connection: ChannelModel): void {
