@@ -13,6 +13,11 @@ import { gather } from "./params.ts";
 import type { Operation } from "./routes.ts";
 
 const DEVICE_LENGTH = 200;
+/**
+ * For the body of a request that stands in line, where nobody gets in for as long as it is waited for. Such bodies are
+ * tiny, and mostly come together with the head.
+ */
+const LANE_BODY_MS = 2_000;
 
 /** Calls the action by its name, so that the broker chooses the node, and sends what it answers. */
 export async function callAction(exchange: Exchange, operation: Operation, action: string): Promise<void> {
@@ -21,7 +26,7 @@ export async function callAction(exchange: Exchange, operation: Operation, actio
   if (operation.contract.body) return callWithStream(exchange, operation, action, operation.contract.body);
   // RFC 9110 gives the body of a GET no meaning.
   const bodiless = operation.method === "GET" || operation.contract.addressed;
-  const body = bodiless ? undefined : await readBody(req, res);
+  const body = bodiless ? undefined : await readBody(req, res, exchange.lane && LANE_BODY_MS);
   const errors: FieldError[] = [];
   const params = gather(operation.form, req.$params.params, query, body, errors);
   const headers = headersOf(exchange, operation, errors);
