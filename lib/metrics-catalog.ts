@@ -176,7 +176,7 @@ export const METRICS = {
   club_alliance_outbox_oldest_seconds: {
     type: "gauge",
     labels: ["domain"],
-    help: "Age of the oldest message in the outbox; 0 where none waits",
+    help: "Age of the oldest message in the outbox that no consumer has refused; 0 where none waits",
     by: TELLERS,
   },
   club_alliance_dead_letters: {

@@ -16,7 +16,7 @@ const DeadLetter = T.Object({
 export const RECEIPTED = "users.erased";
 
 export const queueActions = {
-  /** How many messages wait, and since when the oldest (milliseconds since 1970). */
+  /** How many messages wait, and since when the oldest that no consumer has refused (milliseconds since 1970). */
   depth: {
     returns: T.Object({ waiting: T.Integer(), oldest: T.Union([T.Integer(), T.Null()]), dead: T.Integer() }),
     access: "service",

@@ -7,6 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 export const GRACE_MS = 1_000;
 /** Milliseconds after which connections are cut. */
 export const WATCHDOG_MS = 10_000;
+/** Milliseconds after the close that a connection may still bring the request which it was opened for. */
+const SILENT_MS = 3_000;
 const POLL_MS = 50;
 
 /** The connections of a server; asked for before it listens. */
@@ -30,8 +32,8 @@ export async function drain(server: Server, sockets: ReadonlySet<Socket>, balanc
     const watchdog = setTimeout(() => server.closeAllConnections(), WATCHDOG_MS);
     // A connection may become idle only later, after an answer that was begun before the drain.
     const idle = setInterval(() => server.closeIdleConnections(), POLL_MS);
-    // Those that browsers open in advance are not idle to node: it waits for a request. The last came before the close.
-    const silent = setTimeout(() => closeSilent(sockets), GRACE_MS);
+    // Those that browsers open in advance are not idle to node: it waits for a request.
+    const silent = setTimeout(() => closeSilent(sockets), SILENT_MS);
     server.close(() => {
       clearTimeout(watchdog);
       clearInterval(idle);

@@ -66,11 +66,11 @@ test("under load no request fails, and one that takes its time is answered", asy
     const tried = await probe.send("GET", "/things");
     return tried.headers.connection === "close" ? tried : undefined;
   });
+  await sleep(GRACE_MS / 4); // a balancer's probe
+  elsewhere = true;
   expect(answer.status).toBe(200);
   const health = new Client(`http://127.0.0.1:${runtime.ports.get("health")}`);
   expect((await health.send("GET", "/health/ready")).status).toBe(503);
-  await sleep(GRACE_MS / 2); // a balancer's probe
-  elsewhere = true;
   expect((await taken).status).toBe(200);
   const seen = await Promise.all(clients);
   await stopped;
@@ -78,7 +78,8 @@ test("under load no request fails, and one that takes its time is answered", asy
   probe.close();
   health.close();
   expect(seen.flatMap(({ failed }) => failed)).toEqual([]);
-  for (const { answered, closing } of seen) expect(answered > 10 && closing > 0).toBe(true);
+  expect(seen.every(({ answered }) => answered > 0)).toBe(true);
+  expect(seen.some(({ closing }) => closing > 0)).toBe(true);
 });
 
 describe("an HTTP server", () => {
