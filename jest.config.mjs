@@ -80,6 +80,7 @@ const everywhere = [
   "users-erasure",
   "users-lock",
   "users-passwords",
+  "users-proving",
   "users-refresh",
   "users-search",
 ].map(integration);
