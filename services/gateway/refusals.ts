@@ -35,6 +35,7 @@ function* codesOf(contract: ActionContract): Iterable<Code> {
     yield* ["BAD_REQUEST", "MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"];
     yield* ["PRECONDITION_FAILED", "SWITCHED_OFF", "MAINTENANCE"];
   }
+  if (contract.rush) yield "UPLOAD_TOO_SLOW";
   if (contract.moderate) yield "FORBIDDEN_CONTENT";
   if (takesKey(contract)) yield* ["IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_IN_PROGRESS"];
   // Contracts name them as strings, since lib/declare.ts does not know the catalogue.

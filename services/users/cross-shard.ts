@@ -68,6 +68,12 @@ export const CROSS_SHARD: readonly { why: string; begins: string }[] = [
   { why: "queue depth", begins: "SELECT created_at FROM outbox WHERE published_at IS NULL" },
   { why: "replay of dead letters", begins: "SELECT done FROM outbox WHERE id" },
   { why: "a message given back", begins: "SELECT done, attempts, published_at FROM outbox WHERE id" },
+  { why: "publishing again", begins: "SELECT MAX(published_at) AS at FROM outbox" },
+  {
+    why: "sweeper, publishing again",
+    begins: "SELECT id, published_at AS at FROM outbox WHERE published_at",
+  },
+  { why: "sweeper", begins: "SELECT id, created_at AS at FROM idempotency_keys WHERE created_at" },
   { why: "sweeper", begins: "DELETE FROM outbox WHERE published_at" },
   { why: "sweeper", begins: "DELETE FROM idempotency_keys WHERE created_at" },
 ];
