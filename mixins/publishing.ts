@@ -14,18 +14,8 @@ const LEASE = 5_000;
 const BATCH = 500;
 /** How far before the last confirmation a queue may have lost what it confirmed. */
 const AGAIN = 10 * 60_000;
-/** The same for a node that begins, which cannot know whether the queue was away: each start costs this much. */
-const AGAIN_AT_START = 60_000;
 /** What was confirmed so shortly before a reconnection is told may have been confirmed after it. */
 const UNSURE = 60_000;
-
-/** What is to be published again. */
-interface Owed {
-  /** The last confirmation that surely came before the queue was away is no later. */
-  before: number;
-  /** How far back from that one. */
-  window: number;
-}
 
 /** What the queue carries. */
 export interface QueuedMessage {
@@ -48,7 +38,8 @@ export class Publisher {
   readonly #published: (row: Waiting, begin: number) => void;
   readonly #owner = newId();
   #leadsUntil = 0;
-  #owed: Owed | null = null;
+  /** Something is to be published again; the last confirmation that surely came before the queue was away is no later. */
+  #owed: { before: number } | null = null;
   /** What was confirmed earlier is taken for safe, also when what came later is due again, and so not the last any more. */
   #safe = 0;
 
@@ -67,12 +58,7 @@ export class Publisher {
 
   /** The connection was lost and is there again: what was confirmed shortly before is published again by `drain`. */
   lost(): void {
-    this.#owe(Date.now() - UNSURE, AGAIN);
-  }
-
-  /** The node begins, perhaps again while the queue is away: its first connection is no reconnection. */
-  began(): void {
-    this.#owe(Date.now(), AGAIN_AT_START);
+    this.#owed = { before: Math.min(this.#owed?.before ?? Infinity, Date.now() - UNSURE) };
   }
 
   /** Publishes what is due, if this node is the one to do it; ends early when the queue does not confirm. */
@@ -98,18 +84,14 @@ export class Publisher {
     await this.#outbox.resign(this.#owner).catch(() => undefined);
   }
 
-  #owe(before: number, window: number): void {
-    const known = this.#owed ?? { before, window };
-    this.#owed = { before: Math.min(known.before, before), window: Math.max(known.window, window) };
-  }
-
   /** Makes due what is owed; when the store refuses it stays owed. Before anything else is published, which would be later. */
   async #makeGood(): Promise<void> {
     const owed = this.#owed;
     if (!owed) return;
     const last = (await this.#outbox.lastConfirmed(owed.before)) ?? 0;
     this.#safe = Math.max(this.#safe, last - AGAIN);
-    await this.#outbox.republish(Math.max(this.#safe, last - owed.window));
+    await this.#outbox.republish(this.#safe);
+    // Else the connection was lost once more meanwhile.
     if (this.#owed === owed) this.#owed = null;
   }
 

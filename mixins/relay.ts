@@ -50,7 +50,6 @@ export class Relay {
     if (queue) {
       const publisher = new Publisher(queue, this.#domain, this.#outbox, this.#trace());
       this.#publisher = publisher;
-      publisher.began();
       queue.onReconnect(() => {
         publisher.lost();
         this.nudge();
