@@ -39,7 +39,9 @@ export function dueReminders(activity: ActivityDocument, now: number): Reminder[
 }
 
 function firstStart(activity: ActivityDocument, after: number): number | null {
-  return startsIn(activity, after, after + HORIZON, 1)[0]?.startsAt ?? null;
+  // What is no series has one start, however far away.
+  const until = activity.recurrence ? after + HORIZON : Number.MAX_SAFE_INTEGER - 1;
+  return startsIn(activity, after, until, 1)[0]?.startsAt ?? null;
 }
 
 /** Occurrences that take place and start in (after, until]. */

@@ -149,7 +149,8 @@ export class Roster {
     Object.assign(this, undo.counters);
     this.terms = undo.terms;
     this.#undo = null;
-    this.#sortWaiting();
+    // A batch of looks alone has changed nobody: to sort twenty thousand for it would hold up all others.
+    if (undo.people.size > 0) this.#sortWaiting();
   }
 
   /** Decides one request. @throws AppError with the refusal */
@@ -180,8 +181,11 @@ export class Roster {
     if (terms.membersOnly && !request.member) throw new AppError("MEMBERS_ONLY");
     if (terms.cancelled) throw new AppError("SIGN_UP_CLOSED");
     if (person && person.status !== "cancelled") return this.#standing(person, false);
-    if (this.#now < terms.opensAt || this.#now >= terms.closesAt) throw new AppError("SIGN_UP_CLOSED");
-    const status = this.#hasRoom() ? "confirmed" : "waitlisted";
+    // An occurrence that was moved forward may be over before its sign-up would close.
+    if (this.#now < terms.opensAt || this.#now >= terms.closesAt || this.#over)
+      throw new AppError("SIGN_UP_CLOSED");
+    // Where more wait than one batch could confirm, the places that are left are theirs.
+    const status = this.#hasRoom(this.#waiting.length) ? "confirmed" : "waitlisted";
     if (status === "waitlisted" && !terms.waitlist) throw new AppError("ACTIVITY_FULL");
     const seq = this.nextSeq++;
     const { user, by } = request;
@@ -230,8 +234,9 @@ export class Roster {
     return this.#now >= this.terms.endsAt;
   }
 
-  #hasRoom(): boolean {
-    return this.terms.capacity === null || this.confirmed < this.terms.capacity;
+  /** For one more, behind so many others. */
+  #hasRoom(others = 0): boolean {
+    return this.terms.capacity === null || this.confirmed + others < this.terms.capacity;
   }
 
   /** Puts a person's new state into memory and into the journal. */

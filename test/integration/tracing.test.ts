@@ -90,7 +90,14 @@ describeWith(["nats"], "on nodes of their own", () => {
         LONG,
         why,
       );
-      const [category] = (await client.send<{ slug: string }[]>("GET", "/categories")).body;
+      const [category] = await eventually(
+        async () => {
+          const { status, body } = await client.send<{ slug: string }[]>("GET", "/categories");
+          return status === 200 ? body : undefined;
+        },
+        LONG,
+        why,
+      );
       let tries = 10;
       const id = await eventually(
         async () => {
